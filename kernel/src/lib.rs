@@ -1,0 +1,5 @@
+//! Linux for a timing daemon: clocks, stamped sockets, serial lines, shared memory, privileges.
+//!
+//! This crate speaks file descriptors, bytes and [`Timespec`]; it knows no protocol. Every
+//! `unsafe` line of the project is here, one operation a block, behind a safe function that checks
+//! lengths in release builds too.

@@ -1,0 +1,7 @@
+//! Maser: take the best time this machine can see, steer a clock to it, and serve that time with an
+//! honest error bound on every answer.
+//!
+//! The folders are the data flow: `source → pipe → mitigation → discipline → clock`, then
+//! `state → server, observe`. Everything but [`host`] and the command line is pure: time, bytes and
+//! seeds are arguments. `ARCHITECTURE.md` has the map and the laws; `tests/tidy.rs` holds them.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The `maser` program.
+fn main() {}
