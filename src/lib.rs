@@ -5,3 +5,5 @@
 //! `state → server, observe`. Everything but [`host`] and the command line is pure: time, bytes and
 //! seeds are arguments. `ARCHITECTURE.md` has the map and the laws; `tests/tidy.rs` holds them.
 #![forbid(unsafe_code)]
+
+pub mod time;
