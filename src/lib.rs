@@ -6,4 +6,6 @@
 //! seeds are arguments. `ARCHITECTURE.md` has the map and the laws; `tests/tidy.rs` holds them.
 #![forbid(unsafe_code)]
 
+pub mod sample;
+pub mod state;
 pub mod time;
