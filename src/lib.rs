@@ -6,6 +6,8 @@
 //! seeds are arguments. `ARCHITECTURE.md` has the map and the laws; `tests/tidy.rs` holds them.
 #![forbid(unsafe_code)]
 
+pub mod discipline;
+pub mod random;
 pub mod sample;
 pub mod state;
 pub mod time;

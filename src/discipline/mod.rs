@@ -1,0 +1,11 @@
+//! How to steer: an estimate of the oscillator, a servo that follows it, and the daemon's phase.
+//!
+//! Signs and units of this folder. τ is the undisturbed oscillator, `x(τ) = raw − true` in seconds,
+//! `f = dx/dτ`. The served clock is `C(τ) = τ + A(τ)`, ideally `A = −x`. Samples are stored against
+//! τ: a correction changes neither `x` nor any stored sample.
+
+pub mod estimator;
+mod filter;
+mod noise;
+pub mod phase;
+pub mod servo;
