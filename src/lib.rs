@@ -6,7 +6,10 @@
 //! seeds are arguments. `ARCHITECTURE.md` has the map and the laws; `tests/tidy.rs` holds them.
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod discipline;
+pub mod event;
+pub mod mitigation;
 pub mod random;
 pub mod sample;
 pub mod state;

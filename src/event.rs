@@ -1,0 +1,146 @@
+//! Everything worth telling an operator, each with a name. Logs, counters and tests derive from it.
+
+use core::fmt;
+
+use crate::mitigation::Verdict;
+use crate::sample::{Refusal, SourceId};
+use crate::state::Phase;
+use crate::time::{Duration, Frequency, System, Timestamp};
+
+/// Something happened.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Event {
+    /// When, by the system clock.
+    pub at: Timestamp<System>,
+    /// To which source, if to one.
+    pub source: Option<SourceId>,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What can happen.
+#[expect(missing_docs, reason = "each variant's sentence names its fields")]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum EventKind {
+    /// The daemon's phase changed.
+    Phase { from: Phase, to: Phase },
+    /// The source's part in the time changed.
+    Verdict(Verdict),
+    /// Another source is followed, or none.
+    SystemPeer,
+    /// Text and pulses agree on the number of a second; the seconds are counted from here.
+    SecondNumbered,
+    /// A label contradicts the count of pulses by so many seconds; it was not believed.
+    WrongSecond { by: i64 },
+    /// Labels contradict the count for so long that the count is given up.
+    SecondLost { by: i64 },
+    /// A label came at an odd distance from the one before; it was not believed.
+    LabelLate { by: Duration },
+    /// Pulses are missing since the last one.
+    PulseMissed { count: u32 },
+    /// A pulse came too soon after another; it was dropped.
+    PulseDoubled { after: Duration },
+    /// A pulse came far from any second; it was dropped.
+    PulseOffGrid { by: Duration },
+    /// A receiver's correction lies far beyond its clock's grain; it was not applied.
+    QuantizationRefused { error: Duration },
+    /// A driver dropped something.
+    Refused(Refusal),
+    /// No filter of the estimator finds the sample possible; so far from the estimate.
+    SampleRejected { distance: Duration },
+    /// The oscillator's phase stepped.
+    PhaseStep { by: Duration },
+    /// The oscillator's rate jumped.
+    FrequencyJump { by: Frequency },
+    /// Too many samples could not be explained: the estimate starts anew.
+    EstimateRestarted,
+    /// The served clock was stepped.
+    Stepped { by: Duration },
+    /// Somebody set the clock, or the machine slept: the bound is void until agreed again.
+    ClockDisturbed { by: Duration },
+    /// The clock would not be steered; the reason is in the log.
+    ClockRefused,
+    /// The offset is beyond the panic limit; the clock is left alone.
+    Panic { offset: Duration },
+}
+
+impl EventKind {
+    /// How loud it is.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::Refused(_)
+            | Self::LabelLate { .. }
+            | Self::SampleRejected { .. }
+            | Self::PulseMissed { .. }
+            | Self::PulseDoubled { .. }
+            | Self::PulseOffGrid { .. }
+            | Self::QuantizationRefused { .. } => Severity::Debug,
+            Self::Phase { .. }
+            | Self::SystemPeer
+            | Self::Verdict(_)
+            | Self::SecondNumbered
+            | Self::Stepped { .. } => Severity::Info,
+            Self::WrongSecond { .. }
+            | Self::SecondLost { .. }
+            | Self::PhaseStep { .. }
+            | Self::FrequencyJump { .. }
+            | Self::EstimateRestarted
+            | Self::ClockDisturbed { .. } => Severity::Warning,
+            Self::ClockRefused | Self::Panic { .. } => Severity::Error,
+        }
+    }
+}
+
+/// How loud an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// For whoever looks closely.
+    Debug,
+    /// The usual course of things.
+    Info,
+    /// Out of the ordinary, handled.
+    Warning,
+    /// Needs a person.
+    Error,
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Phase { from, to } => write!(f, "{from} → {to}"),
+            Self::Verdict(verdict) => write!(f, "{verdict}"),
+            Self::SystemPeer => f.write_str("is followed now"),
+            Self::SecondNumbered => f.write_str("text and pulses agree on the second"),
+            Self::WrongSecond { by } => {
+                write!(f, "label is {by:+} s off the count of pulses; not believed")
+            }
+            Self::SecondLost { by } => {
+                write!(f, "labels say {by:+} s for too long; seconds are numbered anew")
+            }
+            Self::LabelLate { by } => write!(f, "label {by} off its turn; not believed"),
+            Self::PulseMissed { count } => write!(f, "{count} pulses missing"),
+            Self::PulseDoubled { after } => write!(f, "second pulse after {after}; dropped"),
+            Self::PulseOffGrid { by } => write!(f, "pulse {by} off the second; dropped"),
+            Self::QuantizationRefused { error } => {
+                write!(f, "correction of {error} is beyond the clock's grain; not applied")
+            }
+            Self::Refused(refusal) => write!(f, "dropped: {}", refusal.name()),
+            Self::SampleRejected { distance } => {
+                write!(f, "sample {distance} from the estimate; not believed")
+            }
+            Self::PhaseStep { by } => write!(f, "oscillator's phase stepped by {by}"),
+            Self::FrequencyJump { by } => {
+                write!(f, "oscillator's rate jumped by {:+.3} ppm", by.ppm())
+            }
+            Self::EstimateRestarted => f.write_str("samples cannot be explained; starting anew"),
+            Self::Stepped { by } => write!(f, "served clock stepped by {by}"),
+            Self::ClockDisturbed { by } => {
+                write!(f, "somebody else moved the clock by {by}; bound void until agreed again")
+            }
+            Self::ClockRefused => f.write_str("the clock would not be steered"),
+            Self::Panic { offset } => {
+                write!(f, "offset of {offset} is beyond the panic limit; clock left alone")
+            }
+        }
+    }
+}
