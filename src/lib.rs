@@ -12,5 +12,6 @@ pub mod event;
 pub mod mitigation;
 pub mod random;
 pub mod sample;
+pub mod source;
 pub mod state;
 pub mod time;
