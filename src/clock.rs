@@ -50,6 +50,8 @@ pub struct Now {
     pub system: Timestamp<System>,
     /// Never set, never stepped; compared with the former to notice who else did.
     pub mono: Timestamp<Mono>,
+    /// How far apart the two may have been read.
+    pub window: Duration,
 }
 
 /// The quality of a clock, for adjtimex and for those who read it.

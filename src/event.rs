@@ -26,6 +26,8 @@ pub enum EventKind {
     Phase { from: Phase, to: Phase },
     /// The source's part in the time changed.
     Verdict(Verdict),
+    /// Samples come again, or came last eight polls ago.
+    Reach(bool),
     /// Another source is followed, or none.
     SystemPeer,
     /// Text and pulses agree on the number of a second; the seconds are counted from here.
@@ -78,6 +80,7 @@ impl EventKind {
             Self::Phase { .. }
             | Self::SystemPeer
             | Self::Verdict(_)
+            | Self::Reach(_)
             | Self::SecondNumbered
             | Self::Stepped { .. } => Severity::Info,
             Self::WrongSecond { .. }
@@ -109,6 +112,8 @@ impl fmt::Display for EventKind {
         match self {
             Self::Phase { from, to } => write!(f, "{from} → {to}"),
             Self::Verdict(verdict) => write!(f, "{verdict}"),
+            Self::Reach(true) => f.write_str("reachable"),
+            Self::Reach(false) => f.write_str("unreachable for eight polls"),
             Self::SystemPeer => f.write_str("is followed now"),
             Self::SecondNumbered => f.write_str("text and pulses agree on the second"),
             Self::WrongSecond { by } => {

@@ -8,10 +8,12 @@
 
 pub mod clock;
 pub mod discipline;
+pub mod engine;
 pub mod event;
 pub mod mitigation;
 pub mod random;
 pub mod sample;
+pub mod sim;
 pub mod source;
 pub mod state;
 pub mod time;

@@ -208,13 +208,17 @@ pub struct State {
     pub correction: Duration,
     /// Rate at which the correction changes, s per s of the system clock.
     pub correction_rate: Frequency,
+    /// Added to that rate for `slew_span` from the anchor on.
+    pub slew: Frequency,
+    /// When the slew ends, so that a stopped daemon does not overshoot.
+    pub slew_span: Duration,
     /// Terms that do not grow, at the anchor; [`Term::Noise`] and [`Term::Lag`] are separate.
     pub fixed: ErrorTerms,
     /// The noise term and its growth.
     pub noise: NoiseGrowth,
-    /// |correction still to come| at the anchor, s.
+    /// |correction still to come| at the anchor, s; counted in full until the next anchor.
     pub lag: f64,
-    /// Rate at which the lag is worked off; it is counted in full until the next anchor.
+    /// Growth of [`Term::Local`], s/s.
     pub local_rate: f64,
     /// 1..=15, or 16 while unsynchronised (RFC 5905 §7.3).
     pub stratum: u8,
@@ -250,7 +254,9 @@ impl State {
     /// The served time at a reading of the system clock.
     pub fn utc(&self, system: Timestamp<System>) -> Timestamp<Utc> {
         let since = system - self.anchor;
-        system.corrected_by(self.correction + self.correction_rate.over(since))
+        let slewing = since.min(self.slew_span).max(Duration::ZERO);
+        let correction = self.correction + self.correction_rate.over(since);
+        system.corrected_by(correction + self.slew.over(slewing))
     }
 
     /// Each term of the bound at a reading of the system clock.
@@ -287,6 +293,8 @@ impl Default for State {
             anchor: Timestamp::EPOCH,
             correction: Duration::ZERO,
             correction_rate: Frequency::ZERO,
+            slew: Frequency::ZERO,
+            slew_span: Duration::ZERO,
             fixed: ErrorTerms::NONE.with(Term::Local, UNKNOWN_ERROR),
             noise: NoiseGrowth::default(),
             lag: 0.0,

@@ -66,6 +66,14 @@ impl Pairing {
         Self { pulse: pulse.0, pulse_declared: pulse.1, text }
     }
 
+    /// Starts anew: the clock that stamped everything so far was moved.
+    pub fn forget(&mut self) {
+        if let Some(text) = &mut self.text {
+            text.numbering = Numbering::default();
+            text.sawtooth = Sawtooth::default();
+        }
+    }
+
     /// Whether pulses wait for text.
     pub fn is_unnumbered(&self) -> bool {
         self.text.as_ref().is_some_and(|text| !text.numbering.is_counting())

@@ -1,0 +1,444 @@
+//! The engine: drain readings → pair → select → estimate → steer → publish, at its own pace.
+//!
+//! ```text
+//!   handle(reading)* ──► tick() ──► Clock::step / steer / declare
+//!                          │
+//!                          └──► State, SourceReports, Events
+//! ```
+//!
+//! It owns everything that judges. It reads no clock but the one it steers, and it never blocks:
+//! readings are queued by [`Engine::handle`] and judged together by [`Engine::tick`].
+
+mod plan;
+mod steer;
+mod tracked;
+
+use std::collections::VecDeque;
+
+pub use plan::{LocalPlan, Plan, Policy, Role, SourcePlan, StepPolicy};
+pub use tracked::SourceReport;
+use tracked::Tracked;
+
+use crate::clock::{Clock, Now};
+use crate::discipline::estimator::{Estimate, Estimator, Observation, Outcome};
+use crate::discipline::servo::Servo;
+use crate::event::{Event, EventKind};
+use crate::mitigation::{Candidate, Selection, Verdict, select};
+use crate::sample::{Reading, ReadingKind, Sample, SourceId};
+use crate::source::pairing::{Paired, Pairing, sample_of_text};
+use crate::state::State;
+use crate::time::{Duration, Frequency, LeapIndicator, Raw, System, Timestamp, Utc};
+
+/// Judges readings and steers one clock.
+#[derive(Debug)]
+pub struct Engine<C: Clock> {
+    clock: C,
+    plan: Plan,
+    sources: Vec<Tracked>,
+    pairings: Vec<PairingOf>,
+    estimator: Estimator,
+    servo: Servo,
+    state: State,
+    selection: Selection,
+    /// Samples of this tick, with the stamps they came with.
+    samples: Vec<(Sample, Timestamp<System>)>,
+    candidates: Vec<Candidate>,
+    verdicts: Vec<Verdict>,
+    events: VecDeque<Event>,
+    events_dropped: u64,
+    now: Now,
+    raw: Timestamp<Raw>,
+    started: Timestamp<Raw>,
+    stepped: u32,
+    synchronised_at: Option<Timestamp<Raw>>,
+}
+
+/// A pairing and the sources it joins.
+#[derive(Debug)]
+struct PairingOf {
+    pulse: SourceId,
+    text: Option<SourceId>,
+    pairing: Pairing,
+    last_pulse: Option<Timestamp<Raw>>,
+}
+
+impl<C: Clock> Engine<C> {
+    /// An engine that has heard nothing.
+    pub fn new(plan: Plan, mut clock: C) -> Self {
+        let now = clock.now();
+        let ids = (0..=u8::MAX).map(SourceId);
+        let sources: Vec<Tracked> =
+            ids.zip(&plan.sources).map(|(id, plan)| Tracked::new(id, plan.clone())).collect();
+        let declared = |id: SourceId| (id, plan.sources[id.index()].declared);
+        let pairings = sources
+            .iter()
+            .filter_map(|source| match source.plan.role {
+                Role::Text => None,
+                Role::Pulse { text } => Some((source.report.source, text)),
+            })
+            .map(|(pulse, text)| PairingOf {
+                pulse,
+                text,
+                pairing: Pairing::new(declared(pulse), text.map(declared)),
+                last_pulse: None,
+            })
+            .collect();
+        let servo = Servo { slew_limit: plan.policy.slew_limit, ..Servo::default() };
+        let state = State { anchor: now.system, precision: plan.precision, ..State::default() };
+        let started = clock.raw(now.system);
+        Self {
+            clock,
+            sources,
+            pairings,
+            estimator: Estimator::default(),
+            servo,
+            state,
+            selection: Selection::default(),
+            samples: Vec::with_capacity(EVENTS_MAX),
+            candidates: Vec::with_capacity(SourceId::COUNT_MAX),
+            verdicts: Vec::with_capacity(SourceId::COUNT_MAX),
+            events: VecDeque::with_capacity(EVENTS_MAX),
+            events_dropped: 0,
+            now,
+            raw: started,
+            started,
+            stepped: 0,
+            synchronised_at: None,
+            plan,
+        }
+    }
+
+    /// Takes in one reading; it is judged at the next tick.
+    pub fn handle(&mut self, reading: &Reading) {
+        let Some(source) = self.sources.get_mut(reading.source.index()) else { return };
+        let at = self.clock.raw(reading.stamp);
+        match reading.kind {
+            ReadingKind::Refused(refusal) => {
+                source.report.refused[refusal as usize] += 1;
+                self.tell(reading.stamp, Some(reading.source), EventKind::Refused(refusal));
+            }
+            ReadingKind::Receiver(status) => source.report.receiver = status,
+            ReadingKind::Mark { utc, leap } => {
+                self.paired(reading, leap, at, |p| p.mark(at, utc));
+            }
+            ReadingKind::Pulse { fraction } => {
+                let leap = self.announced_with(reading.source);
+                self.paired(reading, leap, at, |p| p.pulse(at, fraction));
+            }
+            ReadingKind::Label { utc } => self.label(reading, at, utc),
+            ReadingKind::QuantizationError { error, second } => {
+                for index in 0..self.pairings.len() {
+                    if self.pairings[index].text == Some(reading.source) {
+                        let pairing = &mut self.pairings[index].pairing;
+                        let paired = pairing.quantization_error(at, second, error);
+                        self.keep(paired, reading);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Judges what came, steers the clock and returns what the world may know.
+    pub fn tick(&mut self) -> State {
+        let (before, raw_before) = (self.now, self.raw);
+        self.read_clock();
+        self.notice_others(before, raw_before);
+        self.select(self.raw);
+        self.estimate();
+        self.steer(self.raw);
+        self.publish(self.raw);
+        self.samples.clear();
+        self.state
+    }
+
+    /// What the world may know since the last tick.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The clock that is steered.
+    pub fn clock(&self) -> &C {
+        &self.clock
+    }
+
+    /// The clock, for a world that moves it.
+    pub fn clock_mut(&mut self) -> &mut C {
+        &mut self.clock
+    }
+
+    /// What is told of each source.
+    pub fn reports(&self) -> impl Iterator<Item = SourceReport> + '_ {
+        self.sources.iter().map(|source| source.report)
+    }
+
+    /// The oldest event not yet told.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Events that nobody fetched in time.
+    pub fn events_dropped(&self) -> u64 {
+        self.events_dropped
+    }
+
+    fn paired(
+        &mut self,
+        reading: &Reading,
+        leap: LeapIndicator,
+        at: Timestamp<Raw>,
+        join: impl FnOnce(&mut Pairing) -> Paired,
+    ) {
+        let Some(of) = self.pairings.iter_mut().find(|p| p.pulse == reading.source) else { return };
+        of.last_pulse = Some(at);
+        let mut paired = join(&mut of.pairing);
+        if let Some(sample) = &mut paired.sample {
+            sample.leap = leap;
+        }
+        self.keep(paired, reading);
+    }
+
+    /// What the text says that comes with these pulses. Text that is not valid makes no labels, so
+    /// numbered pulses need no further word of it.
+    fn announced_with(&self, pulse: SourceId) -> LeapIndicator {
+        let text = self.pairings.iter().find(|p| p.pulse == pulse).and_then(|p| p.text);
+        match text.map(|id| self.sources[id.index()].report.receiver.leap) {
+            Some(leap @ (LeapIndicator::Insert | LeapIndicator::Delete)) => leap,
+            _ => LeapIndicator::None,
+        }
+    }
+
+    fn label(&mut self, reading: &Reading, at: Timestamp<Raw>, utc: Timestamp<Utc>) {
+        let mut sampled = false;
+        for index in 0..self.pairings.len() {
+            if self.pairings[index].text != Some(reading.source) {
+                continue;
+            }
+            let mut paired = self.pairings[index].pairing.label(at, utc);
+            // One sample of the text is enough, however many pulses it numbers.
+            paired.sample = paired.sample.filter(|_| !sampled);
+            sampled = true;
+            if let Some((delay, _)) = self.pairings[index].pairing.text_delay() {
+                self.sources[reading.source.index()].report.text_delay = delay.seconds();
+            }
+            self.keep(paired, reading);
+        }
+        if !sampled {
+            let declared = &self.plan.sources[reading.source.index()].declared;
+            let sample = sample_of_text(reading.source, declared, at, utc, None);
+            self.keep(Paired { sample: Some(sample), event: None }, reading);
+        }
+    }
+
+    fn keep(&mut self, paired: Paired, reading: &Reading) {
+        let at = self.clock.raw(reading.stamp);
+        let frequency = self.state.frequency.ratio();
+        let source = &mut self.sources[reading.source.index()];
+        source.heard = Some(at);
+        if let Some(sample) = paired.sample {
+            source.take(&sample, reading.stamp, frequency);
+            if self.samples.len() < SAMPLES_MAX {
+                self.samples.push((sample, reading.stamp));
+            }
+        }
+        if let Some(event) = paired.event {
+            self.tell(reading.stamp, Some(reading.source), event);
+        }
+    }
+
+    /// Raw is kept with the reading: after a step backwards a reading of before is ambiguous.
+    fn read_clock(&mut self) {
+        self.now = self.clock.now();
+        self.raw = self.clock.raw(self.now.system);
+    }
+
+    /// The raw clock and a clock that nobody sets must agree from tick to tick.
+    fn notice_others(&mut self, before: Now, raw_before: Timestamp<Raw>) {
+        let raw = self.raw - raw_before;
+        let mono = self.now.mono - before.mono;
+        let by = raw - mono;
+        let allowed = DISTURBANCE_MIN + self.now.window + DISTURBANCE_RATE.over(mono.abs());
+        if by.abs() <= allowed {
+            return;
+        }
+        self.tell(self.now.system, None, EventKind::ClockDisturbed { by });
+        self.estimator.restart();
+        self.samples.clear();
+        self.sources.iter_mut().for_each(Tracked::forget);
+        for of in &mut self.pairings {
+            of.pairing.forget();
+            of.last_pulse = None;
+        }
+        self.stepped = 0;
+        self.synchronised_at = None;
+    }
+
+    /// Whose samples count: RFC 5905 §11.2 over what each source claims now.
+    fn select(&mut self, raw: Timestamp<Raw>) {
+        self.candidates.clear();
+        let frequency = self.state.frequency.ratio();
+        let correction = self.clock.correction().at(raw);
+        for index in 0..self.sources.len() {
+            if let Some(reach) = self.sources[index].shift_reach(raw) {
+                let id = self.sources[index].report.source;
+                self.tell(self.now.system, Some(id), EventKind::Reach(reach));
+            }
+            let verdict = match self.claim(index, raw) {
+                Err(verdict) => verdict,
+                Ok(sample) => {
+                    let source = &self.sources[index];
+                    let age = (raw - sample.at).seconds().max(0.0);
+                    let sigma = self.estimator.sigma_of(sample.source).unwrap_or(source.plan.sigma);
+                    let candidate = Candidate {
+                        source: sample.source,
+                        offset: (sample.offset - correction).seconds() - frequency * age,
+                        distance: source.errors.sum() + 6.0 * sigma + AGE_RATE * age,
+                        jitter: source.report.jitter,
+                        prefer: source.plan.prefer,
+                        pulse: matches!(source.plan.role, Role::Pulse { .. }),
+                    };
+                    if candidate.distance <= source.plan.distance_max {
+                        self.candidates.push(candidate);
+                        continue;
+                    }
+                    Verdict::TooDistant
+                }
+            };
+            self.judge(index, verdict);
+        }
+        let former = self.selection.system_peer;
+        let mut verdicts = core::mem::take(&mut self.verdicts);
+        self.selection = select(&self.candidates, former, &mut verdicts);
+        self.hold_rather_than_follow(&mut verdicts, raw);
+        for (index, verdict) in verdicts.iter().enumerate() {
+            let candidate = self.candidates[index];
+            let source = &mut self.sources[candidate.source.index()];
+            source.report.offset = Duration::from_seconds_f64(candidate.offset);
+            source.report.distance = candidate.distance;
+            self.judge(candidate.source.index(), *verdict);
+        }
+        self.verdicts = verdicts;
+        if self.selection.system_peer != former {
+            self.tell(self.now.system, self.selection.system_peer, EventKind::SystemPeer);
+        }
+    }
+
+    /// The sample that a source stands by now, or why it has none.
+    fn claim(&self, index: usize, raw: Timestamp<Raw>) -> Result<Sample, Verdict> {
+        let source = &self.sources[index];
+        let id = source.report.source;
+        let pairing = self.pairings.iter().find(|p| p.pulse == id);
+        if pairing.is_some_and(|p| p.last_pulse.is_some() && p.pairing.is_unnumbered()) {
+            return Err(Verdict::Unnumbered);
+        }
+        let sample = source.last.ok_or(Verdict::Silent)?;
+        if raw - sample.at > FRESH_FOR {
+            return Err(Verdict::Stale);
+        }
+        if sample.leap == LeapIndicator::Unknown {
+            return Err(Verdict::Unsynchronised);
+        }
+        if source.plan.noselect {
+            return Err(Verdict::NotSelectable);
+        }
+        // Text that numbers living pulses has had its say in them.
+        let speaks_through_pulses = self.pairings.iter().any(|p| {
+            p.text == Some(id) && raw - p.last_pulse.unwrap_or(self.started) < PULSES_MISSED_AFTER
+        });
+        if speaks_through_pulses { Err(Verdict::Reserve) } else { Ok(sample) }
+    }
+
+    /// A memory that is still much better than anything heard is better held than given up.
+    fn hold_rather_than_follow(&mut self, verdicts: &mut [Verdict], raw: Timestamp<Raw>) {
+        let Some(peer) = self.selection.system_peer else { return };
+        if !self.state.phase.is_synchronised() || self.estimator.estimate(raw).is_none() {
+            return;
+        }
+        let bound = self.state.bound(self.now.system).seconds();
+        // Noise averages out and age is no fault of the source: only its constant errors count.
+        if self.sources[peer.index()].errors.sum() > HOLD_BELOW * bound {
+            verdicts.iter_mut().filter(|v| v.is_used()).for_each(|v| *v = Verdict::Reserve);
+            self.selection.system_peer = None;
+        }
+    }
+
+    fn judge(&mut self, index: usize, verdict: Verdict) {
+        let source = &mut self.sources[index];
+        source.report.verdict = verdict;
+        if source.verdict != verdict {
+            source.verdict = verdict;
+            let id = source.report.source;
+            self.tell(self.now.system, Some(id), EventKind::Verdict(verdict));
+        }
+    }
+
+    /// Feeds the samples of the sources in use, in order of time.
+    fn estimate(&mut self) {
+        self.samples.sort_by_key(|(sample, _)| (sample.at, sample.source));
+        let samples = core::mem::take(&mut self.samples);
+        for (sample, stamp) in &samples {
+            let source = &self.sources[sample.source.index()];
+            if !source.verdict.is_used() {
+                continue;
+            }
+            let outcome = self.estimator.take(&Observation {
+                source: sample.source,
+                at: sample.at,
+                offset: sample.offset,
+                sigma: source.plan.sigma,
+            });
+            self.note(outcome, sample, *stamp);
+        }
+        self.samples = samples;
+    }
+
+    fn note(&mut self, outcome: Outcome, sample: &Sample, stamp: Timestamp<System>) {
+        let report = &mut self.sources[sample.source.index()].report;
+        if outcome == Outcome::Accepted {
+            report.believed += 1;
+            self.state.samples += 1;
+            let served = self.clock.correction().at(sample.at);
+            self.state.offset = sample.offset - served;
+            self.state.reference_time = Some(sample.at.corrected_by(sample.offset));
+            return;
+        }
+        report.rejected += 1;
+        self.state.refused += 1;
+        let event = match outcome {
+            Outcome::Accepted | Outcome::Late => return,
+            Outcome::Rejected => {
+                let predicted =
+                    self.estimator.estimate(sample.at).map_or(sample.offset, |e| e.offset);
+                EventKind::SampleRejected { distance: sample.offset - predicted }
+            }
+            Outcome::PhaseStep(by) => EventKind::PhaseStep { by },
+            Outcome::FrequencyJump(by) => EventKind::FrequencyJump { by },
+            Outcome::Restarted => EventKind::EstimateRestarted,
+        };
+        self.tell(stamp, Some(sample.source), event);
+    }
+
+    fn tell(&mut self, at: Timestamp<System>, source: Option<SourceId>, kind: EventKind) {
+        if self.events.len() == EVENTS_MAX {
+            self.events_dropped += 1;
+        } else {
+            self.events.push_back(Event { at, source, kind });
+        }
+    }
+}
+
+/// Events kept until they are fetched.
+const EVENTS_MAX: usize = 256;
+/// Samples judged in one tick; a flood beyond that is dropped.
+const SAMPLES_MAX: usize = 4096;
+/// A sample older than this is no claim any more.
+const FRESH_FOR: Duration = Duration::from_seconds(16);
+/// Text steps in for pulses after this.
+const PULSES_MISSED_AFTER: Duration = Duration::from_seconds(64);
+/// A source this many times less certain than our own memory is not followed.
+const HOLD_BELOW: f64 = 3.0;
+/// PHI of RFC 5905 §7.2: what a claim loses a second.
+const AGE_RATE: f64 = 15e-6;
+/// Two clocks of one oscillator differ by less than this between ticks, besides their rates.
+const DISTURBANCE_MIN: Duration = Duration::from_micros(500);
+/// NTP's 500 ppm, doubled: a kernel may steer one clock of the two.
+const DISTURBANCE_RATE: Frequency = Frequency::from_ppm(1000.0);

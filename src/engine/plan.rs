@@ -1,0 +1,114 @@
+//! What the engine is told: its sources and its policies. The configuration makes one of these.
+
+use crate::sample::SourceId;
+use crate::source::pairing::Declared;
+use crate::time::{Duration, Exponent, Frequency};
+
+/// Everything that does not change while the engine runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// In the order of their [`SourceId`]s; at most [`SourceId::COUNT_MAX`].
+    pub sources: Vec<SourcePlan>,
+    /// How the clock may be moved.
+    pub policy: Policy,
+    /// Serve this machine's own clock when nothing better is known.
+    pub local: Option<LocalPlan>,
+    /// log2 s of the time it takes to read the clock.
+    pub precision: Exponent,
+    /// Half the time it takes to read the clock, s.
+    pub reading: f64,
+}
+
+/// One source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourcePlan {
+    /// The operator's name for it.
+    pub name: String,
+    /// Sent as reference id while it is followed.
+    pub reference_id: [u8; 4],
+    /// Stratum of the source itself: 0 for a reference clock.
+    pub stratum: u8,
+    /// What it is.
+    pub role: Role,
+    /// Its declared constants.
+    pub declared: Declared,
+    /// First guess of its noise, one sigma, s.
+    pub sigma: f64,
+    /// Interval of the reach register.
+    pub poll: Exponent,
+    /// Preferred to any other that survives.
+    pub prefer: bool,
+    /// Watched, never followed.
+    pub noselect: bool,
+    /// A wider error bound than this, s, makes it useless.
+    pub distance_max: f64,
+}
+
+/// What a source brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Text of a receiver.
+    Text,
+    /// Pulses or marks, numbered by a text source if one is named.
+    Pulse {
+        /// Whose labels number them.
+        text: Option<SourceId>,
+    },
+}
+
+/// How the clock may be moved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    /// When to step.
+    pub step: StepPolicy,
+    /// Larger offsets forward are refused after the first step.
+    pub panic_forward: Duration,
+    /// Larger offsets backward are refused after the first step.
+    pub panic_backward: Duration,
+    /// Largest slew.
+    pub slew_limit: Frequency,
+    /// Holdover ends when the bound passes this.
+    pub holdover_limit: Duration,
+}
+
+/// When a lag is stepped rather than slewed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StepPolicy {
+    /// Never, not even at the start.
+    Never,
+    /// A lag above the threshold, so many times; then only slews.
+    First {
+        /// Smaller lags are slewed.
+        threshold: Duration,
+        /// Steps allowed.
+        count: u32,
+    },
+    /// Whenever the lag passes the threshold.
+    Always {
+        /// Smaller lags are slewed.
+        threshold: Duration,
+    },
+}
+
+/// The machine's own clock as a source of last resort (chrony's `local`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LocalPlan {
+    /// Stratum served, 1..=15.
+    pub stratum: u8,
+    /// What the clock may be wrong by when it was never compared with anything, s.
+    pub uncertainty: f64,
+    /// How long better sources are waited for, if any are configured.
+    pub wait: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            step: StepPolicy::First { threshold: Duration::from_millis(1), count: 3 },
+            panic_forward: Duration::from_seconds(1000),
+            panic_backward: Duration::from_seconds(1000),
+            slew_limit: crate::discipline::servo::SLEW_LIMIT,
+            holdover_limit: Duration::from_millis(100),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The engine's second half: phase, clock, and what is published.
+
+use super::plan::StepPolicy;
+use super::{Engine, Estimate};
+use crate::clock::{Clock, Declaration};
+use crate::discipline::phase::{self, Conditions};
+use crate::event::EventKind;
+use crate::state::{ErrorTerms, Phase, STRATUM_UNSYNCHRONISED, State, Term};
+use crate::time::{Duration, Frequency, LeapIndicator, Raw, Timestamp};
+
+impl<C: Clock> Engine<C> {
+    /// Brings the served clock to the estimate.
+    pub(super) fn steer(&mut self, raw: Timestamp<Raw>) {
+        let Some(estimate) = self.estimator.estimate(raw) else { return };
+        let lag = estimate.offset - self.clock.correction().at(raw);
+        let refused = match self.decide(lag) {
+            Move::Nothing => {
+                self.tell(self.now.system, None, EventKind::Panic { offset: lag });
+                return;
+            }
+            Move::Step => {
+                self.stepped += 1;
+                let stepped = self.clock.step(lag);
+                if stepped.is_ok() {
+                    self.tell(self.now.system, None, EventKind::Stepped { by: lag });
+                    self.read_clock();
+                }
+                stepped.and_then(|()| {
+                    let order = self.servo.order(Duration::ZERO, &estimate, 1.0);
+                    self.clock.steer(&order)
+                })
+            }
+            Move::Slew => {
+                let order = self.servo.order(lag, &estimate, self.estimator.interval());
+                self.clock.steer(&order)
+            }
+        };
+        if refused.is_err() {
+            self.tell(self.now.system, None, EventKind::ClockRefused);
+        }
+    }
+
+    /// Decides the phase and fills the coefficients.
+    pub(super) fn publish(&mut self, raw: Timestamp<Raw>) {
+        let estimate = self.estimator.estimate(raw);
+        let correction = self.clock.correction();
+        let applied = correction.at(raw);
+        let lag = estimate.map_or(Duration::ZERO, |e| e.offset - applied);
+        let mut state = State { anchor: self.now.system, ..self.state };
+        if let Some(estimate) = &estimate {
+            state.noise = estimate.noise;
+            state.frequency = estimate.frequency;
+            state.frequency_error = Frequency::new(estimate.sigma_frequency);
+        }
+        if !self.clock.is_served() {
+            // Raw and system are one here, so the pieces of A are the coefficients.
+            state.correction = applied;
+            state.correction_rate = correction.rate;
+            state.slew = correction.slew;
+            state.slew_span = (correction.span - (raw - correction.at)).max(Duration::ZERO);
+        }
+        state.lag = lag.seconds().abs();
+        state.selected = self.selection.system_peer;
+        if let Some(fixed) = self.fixed_terms() {
+            state.fixed = fixed;
+        }
+        self.advance_phase(&mut state, estimate.as_ref(), lag, raw);
+        self.name_reference(&mut state, raw);
+        let declaration = Declaration {
+            phase: state.phase,
+            bound: state.bound(self.now.system),
+            sigma: estimate.map_or(0.0, |e| e.sigma),
+            leap: state.leap,
+            tai_offset: state.tai_offset,
+        };
+        self.state = state;
+        if self.clock.declare(&declaration).is_err() {
+            self.tell(self.now.system, None, EventKind::ClockRefused);
+        }
+    }
+
+    fn decide(&self, lag: Duration) -> Move {
+        let policy = &self.plan.policy;
+        let beyond = lag > policy.panic_forward || lag < -policy.panic_backward;
+        match policy.step {
+            // The first step may be any: a machine without a battery wakes in 1970.
+            StepPolicy::First { threshold, .. } if self.stepped == 0 && lag.abs() > threshold => {
+                Move::Step
+            }
+            StepPolicy::Always { threshold } if self.stepped == 0 && lag.abs() > threshold => {
+                Move::Step
+            }
+            _ if beyond => Move::Nothing,
+            StepPolicy::First { threshold, count }
+                if self.stepped < count && lag.abs() > threshold =>
+            {
+                Move::Step
+            }
+            StepPolicy::Always { threshold } if lag.abs() > threshold => Move::Step,
+            _ => Move::Slew,
+        }
+    }
+
+    fn advance_phase(
+        &mut self,
+        state: &mut State,
+        estimate: Option<&Estimate>,
+        lag: Duration,
+        raw: Timestamp<Raw>,
+    ) {
+        let settled = estimate.is_some_and(|e| {
+            self.estimator.believed() >= LOCK_SAMPLES
+                && lag.seconds().abs() <= e.noise.at(0.0).max(LOCK_LAG)
+        });
+        let conditions = Conditions {
+            selected: self.selection.system_peer.is_some(),
+            estimated: estimate.is_some(),
+            settled,
+            within_limit: state.bound(self.now.system) <= self.plan.policy.holdover_limit,
+        };
+        let from = self.state.phase;
+        state.phase = phase::next(from, conditions);
+        if state.phase != from {
+            self.tell(self.now.system, None, EventKind::Phase { from, to: state.phase });
+        }
+        if state.phase.is_synchronised() {
+            self.synchronised_at = Some(raw);
+        }
+    }
+
+    /// Stratum, reference id and leap: who we say we follow, and whether we say anything.
+    fn name_reference(&mut self, state: &mut State, raw: Timestamp<Raw>) {
+        if state.phase.is_synchronised() {
+            // In holdover the last one followed is still where the time came from.
+            if let Some(source) = state.selected.and_then(|id| self.sources.get(id.index())) {
+                state.stratum = source.plan.stratum + 1;
+                state.reference_id = source.plan.reference_id;
+                state.leap = source.last.map_or(LeapIndicator::None, |s| s.leap);
+                state.jitter = source.report.jitter;
+            }
+            state.fixed = state.fixed.with(Term::Local, 0.0);
+            return;
+        }
+        *state = State {
+            stratum: STRATUM_UNSYNCHRONISED,
+            leap: LeapIndicator::Unknown,
+            reference_id: match state.phase {
+                Phase::FreeRunning => *b"FREE",
+                _ => *b"INIT",
+            },
+            reference_time: None,
+            ..*state
+        };
+        if self.synchronised_at.is_none() {
+            state.fixed = state.fixed.with(Term::Local, State::default().fixed.sum());
+        }
+        self.serve_local_clock(state, raw);
+    }
+
+    /// chrony's `local`: rather a clock that all clients share than none.
+    fn serve_local_clock(&self, state: &mut State, raw: Timestamp<Raw>) {
+        let Some(local) = self.plan.local else { return };
+        let since = raw - self.synchronised_at.unwrap_or(self.started);
+        if !self.sources.is_empty() && since < local.wait {
+            return;
+        }
+        state.stratum = local.stratum;
+        state.reference_id = *b"LOCL";
+        state.leap = LeapIndicator::None;
+        state.reference_time = Some(state.utc(self.now.system));
+        if self.synchronised_at.is_none() {
+            // Never compared with anything: the operator's word, and a crystal's drift since.
+            let drifted = local.uncertainty + LOCAL_RATE * since.seconds();
+            state.fixed = ErrorTerms::NONE.with(Term::Local, drifted);
+            state.local_rate = LOCAL_RATE;
+        }
+    }
+
+    /// For each term the largest among the sources in use; `None` while there is none.
+    fn fixed_terms(&self) -> Option<ErrorTerms> {
+        let mut used = self.sources.iter().filter(|s| s.verdict.is_used()).peekable();
+        used.peek()?;
+        let start = ErrorTerms::NONE.with(Term::Reading, self.plan.reading);
+        Some(used.fold(start, |sum, source| {
+            Term::ALL
+                .into_iter()
+                .fold(sum, |sum, term| sum.with(term, sum.of(term).max(source.errors.of(term))))
+        }))
+    }
+}
+
+/// What a lag calls for.
+enum Move {
+    /// Beyond the panic limit: a person decides.
+    Nothing,
+    Step,
+    Slew,
+}
+
+/// Samples before a lock is claimed.
+const LOCK_SAMPLES: u64 = 8;
+/// A lag below this never keeps a lock away, s.
+const LOCK_LAG: f64 = 1e-6;
+/// What an unwatched crystal drifts at most: a bad one's 100 ppm, not PHI's hope of 15.
+const LOCAL_RATE: f64 = 1e-4;

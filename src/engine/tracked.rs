@@ -1,0 +1,137 @@
+//! What the engine remembers of each source, and what it reports of it.
+
+use super::plan::SourcePlan;
+use crate::mitigation::Verdict;
+use crate::sample::{ReceiverStatus, Refusal, Sample, SourceId};
+use crate::state::ErrorTerms;
+use crate::time::{Duration, Raw, System, Timestamp};
+
+/// One source's memory.
+#[derive(Clone, Debug)]
+pub(super) struct Tracked {
+    pub plan: SourcePlan,
+    pub last: Option<Sample>,
+    /// When anything at all came.
+    pub heard: Option<Timestamp<Raw>>,
+    pub errors: ErrorTerms,
+    pub verdict: Verdict,
+    pub report: SourceReport,
+    poll_ends: Option<Timestamp<Raw>>,
+    heard_in_poll: bool,
+}
+
+/// What is told of a source.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SourceReport {
+    /// Who.
+    pub source: SourceId,
+    /// Its part in the time.
+    pub verdict: Verdict,
+    /// Eight polls, the newest in the lowest bit: 1 if a sample came.
+    pub reach: u8,
+    /// When the last sample was stamped.
+    pub last_sample: Option<Timestamp<System>>,
+    /// The last sample against the served time; positive: served time was behind.
+    pub offset: Duration,
+    /// Its own claim: the true time lies within `offset ± distance`, s.
+    pub distance: f64,
+    /// RMS of the differences of its samples, s.
+    pub jitter: f64,
+    /// Known constant errors of its last sample.
+    pub errors: ErrorTerms,
+    /// Samples made.
+    pub samples: u64,
+    /// Samples that the estimate believed.
+    pub believed: u64,
+    /// Samples that it did not.
+    pub rejected: u64,
+    /// Readings dropped, by reason.
+    pub refused: [u64; Refusal::ALL.len()],
+    /// Calibrated delay of its text, s; negative if there is none.
+    pub text_delay: f64,
+    /// What the receiver says of itself.
+    pub receiver: ReceiverStatus,
+}
+
+impl Tracked {
+    pub fn new(source: SourceId, plan: SourcePlan) -> Self {
+        Self {
+            plan,
+            last: None,
+            heard: None,
+            errors: ErrorTerms::NONE,
+            verdict: Verdict::Silent,
+            report: SourceReport {
+                source,
+                verdict: Verdict::Silent,
+                reach: 0,
+                last_sample: None,
+                offset: Duration::ZERO,
+                distance: 0.0,
+                jitter: 0.0,
+                errors: ErrorTerms::NONE,
+                samples: 0,
+                believed: 0,
+                rejected: 0,
+                refused: [0; Refusal::ALL.len()],
+                text_delay: -1.0,
+                receiver: ReceiverStatus::default(),
+            },
+            poll_ends: None,
+            heard_in_poll: false,
+        }
+    }
+
+    /// A sample came; `frequency` is the oscillator's rate, which moves offsets between samples.
+    pub fn take(&mut self, sample: &Sample, stamp: Timestamp<System>, frequency: f64) {
+        if let Some(last) = &self.last {
+            let drifted = (sample.offset - last.offset).seconds()
+                + frequency * (sample.at - last.at).seconds();
+            let jitter = self.report.jitter;
+            let mean = jitter * jitter + (drifted * drifted - jitter * jitter) / JITTER_MEMORY;
+            self.report.jitter = libm::sqrt(mean.max(0.0));
+        }
+        for (term, value) in sample.errors.iter() {
+            // Held up for a while: one corrected pulse does not make the next one certain.
+            let decayed = self.errors.of(term) + (value - self.errors.of(term)) / ERROR_MEMORY;
+            self.errors = self.errors.with(term, value.max(decayed));
+        }
+        self.last = Some(*sample);
+        self.report.errors = self.errors;
+        self.report.last_sample = Some(stamp);
+        self.report.samples += 1;
+        self.heard_in_poll = true;
+    }
+
+    /// Shifts the reach register at the end of each poll; whether it changed to or from silence.
+    pub fn shift_reach(&mut self, now: Timestamp<Raw>) -> Option<bool> {
+        let was = self.report.reach != 0;
+        let interval = self.plan.poll.duration();
+        let ends = *self.poll_ends.get_or_insert(now + interval);
+        if self.heard_in_poll && self.report.reach & 1 == 0 {
+            self.report.reach |= 1;
+        }
+        if now >= ends {
+            // One shift for each poll that has ended since the last look.
+            let passed = (now - ends).units() / interval.units().max(1) + 1;
+            let shifts = u32::try_from(passed).unwrap_or(u32::MAX);
+            self.report.reach = self.report.reach.checked_shl(shifts).unwrap_or(0);
+            self.poll_ends = Some(now + interval);
+            self.heard_in_poll = false;
+        }
+        let is = self.report.reach != 0;
+        (was != is).then_some(is)
+    }
+
+    /// Drops what was measured against a clock that somebody else has moved.
+    pub fn forget(&mut self) {
+        self.last = None;
+        self.heard = None;
+        self.poll_ends = None;
+    }
+}
+
+/// Samples over which jitter is averaged.
+const JITTER_MEMORY: f64 = 16.0;
+/// Samples over which a larger error term fades.
+const ERROR_MEMORY: f64 = 16.0;

@@ -1,0 +1,115 @@
+//! The simulated clock: what an engine in the universe steers.
+
+use crate::clock::{Clock, ClockError, Correction, Declaration, Now};
+use crate::discipline::servo::Order;
+use crate::time::{Duration, Raw, System, Timestamp};
+
+/// A clock whose raw reading the world sets. Steered like the kernel's, where readings are the
+/// served time; or in software, where they stay raw.
+#[derive(Clone, Debug)]
+pub struct SimulatedClock {
+    raw: Timestamp<Raw>,
+    steered: bool,
+    /// Newest last; stamps are older than the piece that is in force when they are judged.
+    pieces: Vec<Correction>,
+    /// What others did to the system clock.
+    disturbance: Duration,
+    /// What was declared last.
+    pub declared: Option<Declaration>,
+    /// Steps in the order they were made.
+    pub steps: Vec<Duration>,
+}
+
+impl SimulatedClock {
+    /// `steered`: readings of the system clock are the served time.
+    pub fn new(raw: Timestamp<Raw>, steered: bool) -> Self {
+        let first = Correction { at: raw, ..Correction::default() };
+        Self {
+            raw,
+            steered,
+            pieces: vec![first],
+            disturbance: Duration::ZERO,
+            declared: None,
+            steps: Vec::new(),
+        }
+    }
+
+    /// The world moves on.
+    pub fn set_raw(&mut self, raw: Timestamp<Raw>) {
+        self.raw = raw;
+    }
+
+    /// Somebody else sets the system clock.
+    pub fn disturb(&mut self, by: Duration) {
+        self.disturbance += by;
+    }
+
+    /// What the system clock reads when the oscillator reads `raw`.
+    pub fn system(&self, raw: Timestamp<Raw>) -> Timestamp<System> {
+        let raw = raw + self.disturbance;
+        let applied = if self.steered { self.piece_at(raw).at(raw) } else { Duration::ZERO };
+        raw.corrected_by(applied)
+    }
+
+    /// The oscillator as the engine must take it: nobody can undo what others did.
+    fn apparent(&self) -> Timestamp<Raw> {
+        self.raw + self.disturbance
+    }
+
+    fn piece_at(&self, raw: Timestamp<Raw>) -> &Correction {
+        let newer = self.pieces.iter().rposition(|piece| piece.at <= raw);
+        &self.pieces[newer.unwrap_or(0)]
+    }
+
+    fn add(&mut self, piece: Correction) {
+        if self.pieces.len() == PIECES_MAX {
+            self.pieces.remove(0);
+        }
+        self.pieces.push(piece);
+    }
+}
+
+impl Clock for SimulatedClock {
+    fn now(&mut self) -> Now {
+        Now {
+            system: self.system(self.raw),
+            mono: self.raw.corrected_by(Duration::ZERO),
+            window: Duration::ZERO,
+        }
+    }
+
+    fn raw(&self, stamp: Timestamp<System>) -> Timestamp<Raw> {
+        if !self.steered {
+            return stamp.corrected_by(Duration::ZERO);
+        }
+        let inside = |piece: &&Correction| piece.raw_of(stamp) >= piece.at;
+        self.pieces.iter().rev().find(inside).unwrap_or(&self.pieces[0]).raw_of(stamp)
+    }
+
+    fn correction(&self) -> Correction {
+        self.pieces[self.pieces.len() - 1]
+    }
+
+    fn steer(&mut self, order: &Order) -> Result<(), ClockError> {
+        self.add(self.correction().followed_by(self.apparent(), order));
+        Ok(())
+    }
+
+    fn step(&mut self, by: Duration) -> Result<(), ClockError> {
+        self.steps.push(by);
+        self.add(self.correction().stepped(self.apparent(), by));
+        Ok(())
+    }
+
+    fn declare(&mut self, declaration: &Declaration) -> Result<(), ClockError> {
+        self.declared = Some(*declaration);
+        Ok(())
+    }
+
+    fn is_served(&self) -> bool {
+        self.steered
+    }
+}
+
+/// A stamp is undone with the piece that was in force when it was taken.
+const PIECES_MAX: usize = 64;
