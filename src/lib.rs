@@ -10,6 +10,7 @@ pub mod clock;
 pub mod discipline;
 pub mod event;
 pub mod mitigation;
+pub mod pipe;
 pub mod random;
 pub mod sample;
 pub mod state;
