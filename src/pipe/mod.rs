@@ -13,7 +13,9 @@
 
 pub mod atomic;
 pub mod ring;
+pub mod snapshot;
 pub mod words;
 
 pub use ring::{Consumer, Full, Producer, ring};
+pub use snapshot::{Publisher, Reader, snapshot};
 pub use words::{Put, Take, Words};
