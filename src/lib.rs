@@ -11,6 +11,7 @@ pub mod discipline;
 pub mod engine;
 pub mod event;
 pub mod mitigation;
+pub mod pipe;
 pub mod random;
 pub mod sample;
 pub mod sim;
