@@ -57,10 +57,7 @@ pub fn drop_capabilities(keep: &[Capability]) -> Result<()> {
         set.effective = set.permitted;
         set.inheritable = 0;
     }
-    let header = CapHeader { version: LINUX_CAPABILITY_VERSION_3, pid: 0 };
-    // SAFETY: capset reads one header and, for version 3, two halves: `sets` has two.
-    let returned = unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) };
-    check_long(returned, "capset")?;
+    set_capability_sets(&sets)?;
     control("prctl(PR_SET_NO_NEW_PRIVS)", libc::PR_SET_NO_NEW_PRIVS, 1)
 }
 
@@ -126,6 +123,13 @@ fn capability_sets() -> Result<[CapData; 2]> {
     Ok(sets)
 }
 
+fn set_capability_sets(sets: &[CapData; 2]) -> Result<()> {
+    let header = CapHeader { version: LINUX_CAPABILITY_VERSION_3, pid: 0 };
+    // SAFETY: capset reads one header and, for version 3, two halves: `sets` has two.
+    let returned = unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) };
+    check_long(returned, "capset")
+}
+
 /// Empties the bounding set as far as this thread may.
 fn empty_bounding_set() -> Result<()> {
     for number in 0..64 {
@@ -177,5 +181,22 @@ mod tests {
         assert_eq!(Capability::SysTime as u8, 25);
         assert_eq!(position(25), (0, 1 << 25));
         assert_eq!(position(40), (1, 1 << 8));
+    }
+    #[test]
+    fn nothing_stays_inheritable() {
+        let thread = std::thread::spawn(|| {
+            let mut sets = capability_sets().unwrap();
+            for set in &mut sets {
+                set.inheritable = set.permitted;
+            }
+            set_capability_sets(&sets).unwrap();
+            let before = capability_sets().unwrap();
+            assert_eq!(before[0].inheritable, before[0].permitted);
+            drop_capabilities(&[Capability::SysNice]).unwrap();
+            let after = capability_sets().unwrap();
+            assert_eq!((after[0].inheritable, after[1].inheritable), (0, 0));
+            assert_eq!(after[0].permitted, before[0].permitted & 1 << 23);
+        });
+        thread.join().unwrap();
     }
 }

@@ -462,3 +462,25 @@ fn steering_needs_a_shared_port_and_a_count() {
     let (alone, _) = loopback(Ipv4Addr::LOCALHOST, &Options::default());
     assert!(alone.steer_by_source(2).is_err());
 }
+
+#[test]
+fn a_group_is_heard_by_those_who_joined_it() {
+    let interface = std::fs::read_to_string("/sys/class/net/lo/ifindex").unwrap();
+    let interface: u32 = interface.trim().parse().unwrap();
+    let group = IpAddr::from([224, 0, 1, 129]);
+    let sharing = Options { reuse_port: true, ..Options::default() };
+    let (member, address) = loopback(Ipv4Addr::UNSPECIFIED, &sharing);
+    let stranger = TimestampingSocket::bind(address, &sharing).unwrap();
+    member.join(group, interface).unwrap();
+    let (mut sender, _) = loopback(Ipv4Addr::LOCALHOST, &Options::default());
+    let from = Some(Local { address: Ipv4Addr::LOCALHOST.into(), interface });
+    let to = SocketAddr::new(group, address.port());
+    sender.send_to(b"all", Envelope { to, from, stamp: false }).unwrap();
+    let mut arena = Arena::new(2, 16);
+    assert_eq!(receive(&member, &mut arena), 1);
+    let destination = arena.received(0).unwrap().destination.unwrap();
+    assert_eq!((destination.address, destination.interface), (group, interface));
+    assert_eq!(destination.local, IpAddr::from(Ipv4Addr::LOCALHOST), "answer as a host");
+    assert_eq!(stranger.receive(&mut arena).unwrap(), 0, "heard without joining");
+    assert!(member.join(Ipv4Addr::LOCALHOST.into(), interface).is_err());
+}

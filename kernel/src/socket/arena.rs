@@ -212,3 +212,65 @@ pub(super) fn errno() -> i32 {
 
 #[expect(clippy::cast_possible_truncation, reason = "32 fits")]
 pub(super) const NAME_ROOM: libc::socklen_t = Name::ROOM as libc::socklen_t;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// An arena of one slot of 8 bytes, filled as a kernel would that wrote `control` and `flags`.
+    pub fn filled(control: &[u8], flags: i32) -> Arena {
+        let mut arena = Arena::new(1, 8);
+        arena.controls[0].0[..control.len()].copy_from_slice(control);
+        let row = &mut arena.rows[0];
+        row.msg_len = 3;
+        row.msg_hdr.msg_namelen = arena.names[0].encode(([192, 0, 2, 1], 123).into());
+        row.msg_hdr.msg_controllen = control.len();
+        row.msg_hdr.msg_flags = flags;
+        arena.filled = 1;
+        arena
+    }
+
+    #[test]
+    fn lost_control_messages_are_surfaced() {
+        let received = |control: &[u8], flags| {
+            let arena = filled(control, flags);
+            let received = arena.received(0).unwrap();
+            (received.truncated, received.control_truncated)
+        };
+        assert_eq!(received(&[], 0), (false, false));
+        assert_eq!(received(&[], libc::MSG_TRUNC), (true, false));
+        assert_eq!(received(&[], libc::MSG_CTRUNC), (false, true));
+        // A header that promises more bytes than there are.
+        let mut header = [0; 16];
+        header[..8].copy_from_slice(&100_u64.to_ne_bytes());
+        assert_eq!(received(&header, 0), (false, true));
+    }
+
+    #[test]
+    fn lengths_beyond_the_buffers_are_cut() {
+        let mut arena = filled(&[], 0);
+        arena.rows[0].msg_len = u32::MAX;
+        arena.rows[0].msg_hdr.msg_namelen = libc::socklen_t::MAX;
+        arena.rows[0].msg_hdr.msg_controllen = usize::MAX;
+        let received = arena.received(0).unwrap();
+        assert_eq!(received.bytes.len(), 8);
+        assert_eq!(received.source, ([192, 0, 2, 1], 123).into());
+        assert!(arena.received(1).is_none());
+    }
+
+    #[test]
+    fn link_local_sources_are_answered_by_the_same_interface() {
+        let destination = Destination {
+            address: [10, 0, 0, 1].into(),
+            local: [10, 0, 0, 1].into(),
+            interface: 4,
+        };
+        let arena = filled(&[], 0);
+        let mut received = arena.received(0).unwrap();
+        assert_eq!(received.reply_from(), None);
+        received.destination = Some(destination);
+        assert_eq!(received.reply_from().unwrap().interface, 0);
+        received.source = "[fe80::1%4]:123".parse().unwrap();
+        assert_eq!(received.reply_from().unwrap().interface, 4);
+    }
+}

@@ -127,7 +127,9 @@ mod tests {
         bytes
     }
 
-    fn walk(control: &[u8]) -> Vec<Result<(i32, i32, Vec<u8>), Malformed>> {
+    type Walked = Result<(i32, i32, Vec<u8>), Malformed>;
+
+    fn walk(control: &[u8]) -> Vec<Walked> {
         // A walk that never ends must fail, not hang.
         let messages = Messages::new(control).take(1000);
         messages.map(|m| m.map(|m| (m.level, m.kind, m.payload.to_vec()))).collect()

@@ -100,3 +100,71 @@ impl Arena {
         (0..self.len()).map(|index| self.notice(index).expect("below filled"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::arena::tests::filled;
+    use super::super::cmsg::Encoder;
+    use super::*;
+    use crate::Timespec;
+
+    /// The control messages of a report: errno, origin, info, id; with a software stamp of 5.6 s.
+    fn report(errno: i32, origin: u8, info: u32, id: u32) -> Vec<u8> {
+        let mut extended = errno.to_ne_bytes().to_vec();
+        extended.extend([origin, 3, 1, 0]);
+        extended.extend(info.to_ne_bytes());
+        extended.extend(id.to_ne_bytes());
+        let stamps: Vec<u8> = [5_i64, 6, 0, 0, 0, 0].iter().flat_map(|v| v.to_ne_bytes()).collect();
+        let mut buffer = [0; 256];
+        let mut encoder = Encoder::new(&mut buffer);
+        encoder.push(libc::SOL_SOCKET, abi::SO_TIMESTAMPING_NEW, &stamps).unwrap();
+        encoder.push(libc::IPPROTO_IP, libc::IP_RECVERR, &extended).unwrap();
+        let length = encoder.length();
+        buffer[..length].to_vec()
+    }
+
+    fn notice(control: &[u8], flags: i32) -> Notice {
+        filled(control, flags | libc::MSG_ERRQUEUE).notice(0).unwrap()
+    }
+
+    #[test]
+    fn stages_follow_the_numbers_of_errqueue_h() {
+        for (info, stage) in [(0, Stage::Sent), (1, Stage::Scheduled), (2, Stage::Acknowledged)] {
+            let stamps = Stamps { software: Timespec::new(5, 6), hardware: None };
+            let expected = Notice::Stamp(TransmitStamp { id: 77, stage, stamps });
+            assert_eq!(notice(&report(libc::ENOMSG, 4, info, 77), 0), expected);
+        }
+        assert_eq!(notice(&report(libc::ENOMSG, 4, 9, 77), 0), Notice::Unreadable);
+    }
+
+    #[test]
+    fn ids_count_from_the_first_and_wrap() {
+        let mut arena = filled(&report(libc::ENOMSG, 4, 0, 3), 0);
+        arena.first_id = u32::MAX;
+        assert!(matches!(arena.notice(0), Some(Notice::Stamp(TransmitStamp { id: 2, .. }))));
+    }
+
+    #[test]
+    fn icmp_is_known_by_its_origin_even_with_a_stamps_errno() {
+        for origin in [1, 2, 3] {
+            let found = notice(&report(libc::ENOMSG, origin, 1400, 0), 0);
+            let Notice::Icmp(error) = found else { panic!("{found:?}") };
+            assert_eq!((error.kind, error.code, error.info), (3, 1, 1400));
+            assert_eq!(error.destination, Some(([192, 0, 2, 1], 123).into()));
+        }
+        // Zero-copy completions and transmit-time errors are neither.
+        for origin in [0, 5, 6, 255] {
+            assert_eq!(notice(&report(libc::ENOMSG, origin, 0, 0), 0), Notice::Unreadable);
+        }
+        assert_eq!(notice(&report(libc::EIO, 4, 0, 0), 0), Notice::Unreadable);
+    }
+
+    #[test]
+    fn a_report_that_lost_messages_is_unreadable() {
+        let control = report(libc::ENOMSG, 4, 0, 77);
+        assert_eq!(notice(&control, libc::MSG_CTRUNC), Notice::Unreadable);
+        for length in 0..control.len() {
+            assert_eq!(notice(&control[..length], 0), Notice::Unreadable, "{length}");
+        }
+    }
+}

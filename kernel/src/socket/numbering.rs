@@ -7,13 +7,14 @@
 //! now is. A stamp still under way across that restart comes back with an id not handed out yet,
 //! or, at the very start of a socket's life, with that of another datagram.
 
-use super::arena::{Control, errno};
+use super::address::Name;
+use super::arena::{Control, empty_row, errno};
 use super::cmsg::Encoder;
 use super::outbox::Envelope;
 use super::{Local, Stamping, options};
 use crate::abi;
 use std::net::IpAddr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// Who numbers the datagrams that ask for a stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,13 +90,9 @@ impl Numbering {
             let flags = self.stamping.socket_flags();
             // Turning OPT_ID off and on sets the kernel's count to 0. Both calls only repeat what
             // succeeded at creation with fewer or equal flags.
-            let restarted = options::set(
-                fd,
-                libc::SOL_SOCKET,
-                abi::SO_TIMESTAMPING_NEW,
-                &(flags & !libc::SOF_TIMESTAMPING_OPT_ID),
-            )
-            .and_then(|()| options::set(fd, libc::SOL_SOCKET, abi::SO_TIMESTAMPING_NEW, &flags));
+            let turn = |flags| options::set(fd, libc::SOL_SOCKET, abi::SO_TIMESTAMPING_NEW, flags);
+            let without = flags & !libc::SOF_TIMESTAMPING_OPT_ID;
+            let restarted = turn(without).and_then(|()| turn(flags));
             if restarted.is_ok() {
                 self.first = self.next;
             }
@@ -129,15 +126,12 @@ pub(super) fn send_one(
     envelope: &Envelope,
     numbering: &Numbering,
 ) -> Result<(), i32> {
-    use super::address::Name;
-    use std::os::fd::AsRawFd;
-
     let mut name = Name::EMPTY;
     let mut control = Control::EMPTY;
     // sendmsg does not write through iov_base; the C type has no const.
     let mut vector =
         libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-    let mut row = super::arena::empty_row();
+    let mut row = empty_row();
     let header = &mut row.msg_hdr;
     header.msg_namelen = name.encode(envelope.to);
     header.msg_name = name.0.as_mut_ptr().cast();

@@ -1,7 +1,7 @@
 //! Creating the socket: every option by name, the probe for chosen ids, the keep-alive.
 
-use super::address::Name;
-use super::arena::errno;
+use super::address::{Name, decode};
+use super::arena::{NAME_ROOM, errno};
 use super::numbering::{Identification, Numbering, send_one};
 use super::outbox::Envelope;
 use super::{Options, Stamping};
@@ -19,52 +19,65 @@ pub(super) fn bind(address: SocketAddr, options: &Options) -> Result<OwnedFd> {
     }
     let socket = create(address)?;
     let fd = socket.as_fd();
-    let named = |call: &'static str| {
-        move |errno: i32| Error::new(call, address, io::Error::from_raw_os_error(errno))
+    let failed = |call, errno| Error::new(call, address, io::Error::from_raw_os_error(errno));
+    let turn = |call, (level, name), value| {
+        set(fd, level, name, value).map_err(|errno| failed(call, errno))
     };
+    let socket_level = |name| (libc::SOL_SOCKET, name);
+
+    let family = if address.is_ipv6() { &V6 } else { &V4 };
     if address.is_ipv6() {
-        set(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, &1).map_err(named("IPV6_V6ONLY"))?;
-        set(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, &1)
-            .map_err(named("setsockopt(IPV6_RECVPKTINFO)"))?;
-    } else {
-        set(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, &1).map_err(named("setsockopt(IP_PKTINFO)"))?;
+        turn("setsockopt(IPV6_V6ONLY)", (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY), 1)?;
     }
+    turn("setsockopt(PKTINFO)", family.packet_info, 1)?;
+    // Only groups joined by this socket, not by any other one on the machine.
+    turn("setsockopt(MULTICAST_ALL)", family.multicast_all, 0)?;
     if options.report_icmp {
-        let (level, name) = if address.is_ipv6() {
-            (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
-        } else {
-            (libc::IPPROTO_IP, libc::IP_RECVERR)
-        };
-        set(fd, level, name, &1).map_err(named("setsockopt(RECVERR)"))?;
+        turn("setsockopt(RECVERR)", family.report_errors, 1)?;
     }
     if options.reuse_port {
-        set(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, &1)
-            .map_err(named("setsockopt(SO_REUSEPORT)"))?;
+        turn("setsockopt(SO_REUSEPORT)", socket_level(libc::SO_REUSEPORT), 1)?;
     }
     if let Some(bytes) = options.receive_buffer {
-        receive_buffer(fd, bytes).map_err(named("setsockopt(SO_RCVBUF)"))?;
+        receive_buffer(fd, bytes).map_err(|errno| failed("setsockopt(SO_RCVBUF)", errno))?;
     }
     if let Some(device) = &options.device {
-        set_bytes(fd, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, device.as_bytes()).map_err(
-            |errno| {
-                Error::new(
-                    "setsockopt(SO_BINDTODEVICE)",
-                    device,
-                    io::Error::from_raw_os_error(errno),
-                )
-            },
-        )?;
+        bind_to_device(fd, device)?;
     }
-    set(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, &1).map_err(named("setsockopt(SO_RXQ_OVFL)"))?;
-    set(fd, libc::SOL_SOCKET, abi::SO_SELECT_ERR_QUEUE, &1)
-        .map_err(named("setsockopt(SO_SELECT_ERR_QUEUE)"))?;
+    turn("setsockopt(SO_RXQ_OVFL)", socket_level(libc::SO_RXQ_OVFL), 1)?;
+    turn("setsockopt(SO_SELECT_ERR_QUEUE)", socket_level(abi::SO_SELECT_ERR_QUEUE), 1)?;
     if options.stamping.any() {
         let flags = options.stamping.socket_flags();
-        set(fd, libc::SOL_SOCKET, abi::SO_TIMESTAMPING_NEW, &flags)
-            .map_err(named("setsockopt(SO_TIMESTAMPING)"))?;
+        turn("setsockopt(SO_TIMESTAMPING)", socket_level(abi::SO_TIMESTAMPING_NEW), flags)?;
     }
     name_socket(fd, address, "bind", libc::bind)?;
     Ok(socket)
+}
+
+/// Level and name of what both families have, each by its own numbers.
+struct Family {
+    packet_info: (i32, i32),
+    multicast_all: (i32, i32),
+    report_errors: (i32, i32),
+}
+
+const V4: Family = Family {
+    packet_info: (libc::IPPROTO_IP, libc::IP_PKTINFO),
+    multicast_all: (libc::IPPROTO_IP, libc::IP_MULTICAST_ALL),
+    report_errors: (libc::IPPROTO_IP, libc::IP_RECVERR),
+};
+
+const V6: Family = Family {
+    packet_info: (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+    multicast_all: (libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_ALL),
+    report_errors: (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+};
+
+fn bind_to_device(fd: BorrowedFd<'_>, device: &str) -> Result<()> {
+    set_bytes(fd, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, device.as_bytes()).map_err(|errno| {
+        let reason = io::Error::from_raw_os_error(errno);
+        Error::new("setsockopt(SO_BINDTODEVICE)", device, reason)
+    })
 }
 
 fn create(address: SocketAddr) -> Result<OwnedFd> {
@@ -97,40 +110,23 @@ pub(super) fn name_socket(
 /// The address a socket is bound to.
 pub(super) fn local_address(fd: BorrowedFd<'_>) -> Result<SocketAddr> {
     let mut name = Name::EMPTY;
-    let mut length = super::arena::NAME_ROOM;
+    let mut length = NAME_ROOM;
     // SAFETY: `name` is writable for `length` bytes and aligned as sockaddr_in6.
     let returned =
         unsafe { libc::getsockname(fd.as_raw_fd(), name.0.as_mut_ptr().cast(), &raw mut length) };
     check(returned, "getsockname", "UDP socket")?;
-    super::address::decode(&name.0)
+    decode(&name.0)
         .ok_or_else(|| Error::invalid("getsockname", "UDP socket", "neither IPv4 nor IPv6"))
 }
 
-/// setsockopt(2) with an `int`. `Err` is an errno.
-pub(super) fn set<T: Int>(
+/// setsockopt(2) with an `int`; none of ours is negative. `Err` is an errno.
+pub(super) fn set(
     fd: BorrowedFd<'_>,
     level: i32,
     name: i32,
-    value: &T,
+    value: u32,
 ) -> std::result::Result<(), i32> {
-    set_bytes(fd, level, name, &value.bytes())
-}
-
-/// The two C types that options of four bytes have.
-pub(super) trait Int: Copy {
-    fn bytes(self) -> [u8; 4];
-}
-
-impl Int for i32 {
-    fn bytes(self) -> [u8; 4] {
-        self.to_ne_bytes()
-    }
-}
-
-impl Int for u32 {
-    fn bytes(self) -> [u8; 4] {
-        self.to_ne_bytes()
-    }
+    set_bytes(fd, level, name, &value.to_ne_bytes())
 }
 
 /// setsockopt(2) with any value. `Err` is an errno.
@@ -149,9 +145,9 @@ pub(super) fn set_bytes(
 
 /// Beyond the system's limit if privileged, up to it if not.
 fn receive_buffer(fd: BorrowedFd<'_>, bytes: usize) -> std::result::Result<(), i32> {
-    let bytes = i32::try_from(bytes).map_err(|_| libc::EINVAL)?;
-    set(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &bytes)
-        .or_else(|_| set(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, &bytes))
+    let bytes = i32::try_from(bytes).map_err(|_| libc::EINVAL)?.cast_unsigned();
+    set(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)
+        .or_else(|_| set(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, bytes))
 }
 
 /// The kernel stamps received datagrams only while some socket wants it, and takes a moment to
@@ -161,7 +157,7 @@ fn keep_stamping_on() {
     KEEPER.get_or_init(|| {
         let socket = create(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))).ok()?;
         let flags = libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_RX_SOFTWARE;
-        set(socket.as_fd(), libc::SOL_SOCKET, abi::SO_TIMESTAMPING_NEW, &flags).ok()?;
+        set(socket.as_fd(), libc::SOL_SOCKET, abi::SO_TIMESTAMPING_NEW, flags).ok()?;
         Some(socket)
     });
 }
