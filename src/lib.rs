@@ -15,3 +15,4 @@ pub mod sample;
 pub mod source;
 pub mod state;
 pub mod time;
+pub mod wire;
