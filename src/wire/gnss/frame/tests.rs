@@ -1,3 +1,5 @@
+//! Streams whole, cut, broken and hostile, and what the splitter makes of them.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Sentences of receivers old and new, without a fix, and wrong in every field.
+
 use proptest::prelude::*;
 
 use super::*;

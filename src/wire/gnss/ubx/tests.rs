@@ -1,3 +1,5 @@
+//! Payloads written by hand from the receiver description.
+
 use proptest::prelude::*;
 
 use super::*;
