@@ -18,3 +18,4 @@ pub mod sim;
 pub mod source;
 pub mod state;
 pub mod time;
+pub mod wire;
