@@ -102,6 +102,7 @@ pub struct World {
 
 type SourceName = Option<SourceId>;
 
+#[derive(Clone, Copy)]
 enum Step {
     /// The receiver plans the second that begins now.
     Second,
@@ -222,11 +223,11 @@ impl World {
     }
 
     pub fn verdict(&self, source: usize) -> Verdict {
-        self.engine.reports().nth(source).unwrap().verdict
+        self.engine.reports().nth(source).expect("a configured source").verdict
     }
 
     pub fn jitter(&self, source: usize) -> f64 {
-        self.engine.reports().nth(source).unwrap().jitter
+        self.engine.reports().nth(source).expect("a configured source").jitter
     }
 
     pub fn steps(&self) -> usize {
