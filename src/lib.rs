@@ -13,6 +13,7 @@ pub mod event;
 pub mod mitigation;
 pub mod pipe;
 pub mod random;
+pub mod rows;
 pub mod sample;
 pub mod sim;
 pub mod source;

@@ -1,0 +1,68 @@
+//! What the host is told to run. The configuration file becomes one of these, checked.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::server::{AccessTable, RateLimit};
+
+/// Everything that a running daemon needs to know.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Sources and policies.
+    pub engine: crate::engine::Plan,
+    /// How each source of `engine.sources` is read, in the same order.
+    pub drivers: Vec<Driver>,
+    /// Where NTP is served; empty: nowhere.
+    pub serve: Option<Serve>,
+    /// Where reports are given.
+    pub control: PathBuf,
+    /// SCHED_FIFO priority of the timing threads, if wanted and permitted.
+    pub realtime_priority: Option<i32>,
+    /// Keep all pages in memory.
+    pub lock_memory: bool,
+    /// `leap-seconds.list`.
+    pub leap_file: Option<PathBuf>,
+}
+
+/// The NTP service.
+#[derive(Clone, Debug)]
+pub struct Serve {
+    /// Addresses to bind; a wildcard serves all of its family.
+    pub listen: Vec<SocketAddr>,
+    /// Threads, each with its own socket on every address.
+    pub threads: usize,
+    /// Who is answered.
+    pub access: AccessTable,
+    /// How often.
+    pub rate: RateLimit,
+    /// Clients remembered by each thread.
+    pub clients: usize,
+}
+
+/// How a source is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// Text over a serial line: NMEA and UBX.
+    Gnss {
+        /// The line.
+        device: PathBuf,
+        /// Bits per second.
+        speed: u32,
+    },
+    /// A shared memory segment (127.127.28.u).
+    Shm {
+        /// Its unit: the key is 0x4E545030 + unit.
+        unit: u32,
+        /// Permission bits if it has to be created.
+        permissions: u32,
+        /// Clock and source may be this far apart, s; `None`: any.
+        limit: Option<u32>,
+        /// It brings pulses: only the fraction of a second counts, text numbers it.
+        pulse: bool,
+    },
+    /// A Unix datagram socket (chrony's SOCK).
+    Sock {
+        /// Where to bind it.
+        path: PathBuf,
+    },
+}

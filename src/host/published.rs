@@ -1,0 +1,25 @@
+//! What the daemon's threads show to those who report it: snapshots, read at any pace.
+
+use std::sync::Arc;
+
+use super::clock::StampClock;
+use super::plan::Plan;
+use super::service::ServiceReport;
+use crate::engine::SourceReport;
+use crate::pipe::Reader;
+use crate::state::State;
+
+/// Readers of everything that is published. Cloning costs a few reference counts.
+#[derive(Clone)]
+pub struct Published {
+    /// The engine's state.
+    pub state: Reader<State>,
+    /// One report for each source, in the order of the plan.
+    pub sources: Vec<Reader<SourceReport>>,
+    /// One report for each service thread.
+    pub services: Vec<Reader<ServiceReport>>,
+    /// The clock of the stamps: at its reading the state is evaluated.
+    pub clock: StampClock,
+    /// What is run.
+    pub plan: Arc<Plan>,
+}

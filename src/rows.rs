@@ -1,0 +1,499 @@
+//! How the values that cross threads become rows of words: readings, states, reports, events.
+
+use crate::engine::SourceReport;
+use crate::event::{Event, EventKind};
+use crate::mitigation::Verdict;
+use crate::pipe::{Put, Take, Words};
+use crate::sample::{Fix, Reading, ReadingKind, ReceiverStatus, Refusal, SourceId};
+use crate::state::{ErrorTerms, NoiseGrowth, Phase, State, Term};
+use crate::time::{Duration, Exponent, Frequency, LeapIndicator, Scale, TaiOffset, Timestamp};
+
+impl<S: Scale> Words for Timestamp<S> {
+    type Row = [u64; 2];
+
+    fn put(&self, row: &mut Put<'_>) {
+        row.i128(self.units());
+    }
+
+    fn take(row: &mut Take<'_>) -> Self {
+        Self::from_units(row.i128())
+    }
+}
+
+impl Words for Duration {
+    type Row = [u64; 2];
+
+    fn put(&self, row: &mut Put<'_>) {
+        row.i128(self.units());
+    }
+
+    fn take(row: &mut Take<'_>) -> Self {
+        Self::from_units(row.i128())
+    }
+}
+
+impl Words for Frequency {
+    type Row = [u64; 1];
+
+    fn put(&self, row: &mut Put<'_>) {
+        row.f64(self.ratio());
+    }
+
+    fn take(row: &mut Take<'_>) -> Self {
+        Self::new(row.f64())
+    }
+}
+
+impl Words for SourceId {
+    type Row = [u64; 1];
+
+    fn put(&self, row: &mut Put<'_>) {
+        row.u64(self.0.into());
+    }
+
+    fn take(row: &mut Take<'_>) -> Self {
+        Self(byte(row))
+    }
+}
+
+impl Words for TaiOffset {
+    type Row = [u64; 1];
+
+    fn put(&self, row: &mut Put<'_>) {
+        row.i64(self.0.into());
+    }
+
+    fn take(row: &mut Take<'_>) -> Self {
+        Self(i16::try_from(row.i64()).unwrap_or(0))
+    }
+}
+
+impl Words for ErrorTerms {
+    type Row = [u64; Term::COUNT];
+
+    fn put(&self, row: &mut Put<'_>) {
+        self.iter().for_each(|(_, value)| row.f64(value));
+    }
+
+    fn take(row: &mut Take<'_>) -> Self {
+        Term::ALL.into_iter().fold(Self::NONE, |terms, term| terms.with(term, row.f64()))
+    }
+}
+
+impl Words for NoiseGrowth {
+    type Row = [u64; 8];
+
+    fn put(&self, row: &mut Put<'_>) {
+        let Self { phase, cross, frequency, wander, apart, apart_rate, factor, ceiling_rate } =
+            *self;
+        for value in [phase, cross, frequency, wander, apart, apart_rate, factor, ceiling_rate] {
+            row.f64(value);
+        }
+    }
+
+    fn take(row: &mut Take<'_>) -> Self {
+        Self {
+            phase: row.f64(),
+            cross: row.f64(),
+            frequency: row.f64(),
+            wander: row.f64(),
+            apart: row.f64(),
+            apart_rate: row.f64(),
+            factor: row.f64(),
+            ceiling_rate: row.f64(),
+        }
+    }
+}
+
+impl Words for ReceiverStatus {
+    type Row = [u64; 1];
+
+    fn put(&self, row: &mut Put<'_>) {
+        let fix = match self.fix {
+            Fix::None => 0,
+            Fix::TwoDimensional => 1,
+            Fix::ThreeDimensional => 2,
+        };
+        row.u64(u64::from_le_bytes([
+            fix,
+            self.satellites_used,
+            self.satellites_in_view,
+            self.leap.bits(),
+            0,
+            0,
+            0,
+            0,
+        ]));
+    }
+
+    fn take(row: &mut Take<'_>) -> Self {
+        let [fix, satellites_used, satellites_in_view, leap, ..] = row.u64().to_le_bytes();
+        let fix = match fix {
+            0 => Fix::None,
+            1 => Fix::TwoDimensional,
+            _ => Fix::ThreeDimensional,
+        };
+        Self { fix, satellites_used, satellites_in_view, leap: LeapIndicator::from_bits(leap) }
+    }
+}
+
+impl Words for Reading {
+    type Row = [u64; 9];
+
+    /// Kind, then up to two 128-bit values and a small one.
+    fn put(&self, row: &mut Put<'_>) {
+        row.value(&self.source);
+        row.value(&self.stamp);
+        let (code, a, b, small) = match self.kind {
+            ReadingKind::Mark { utc, leap } => (0, utc.units(), 0, u64::from(leap.bits())),
+            ReadingKind::Pulse { fraction } => (1, fraction.units(), 0, 0),
+            ReadingKind::Label { utc } => (2, utc.units(), 0, 0),
+            ReadingKind::QuantizationError { error, second } => {
+                let units = second.map_or(0, Timestamp::units);
+                (3, error.units(), units, u64::from(second.is_some()))
+            }
+            ReadingKind::Receiver(_) => (4, 0, 0, 0),
+            ReadingKind::Refused(refusal) => (5, 0, 0, refusal as u64),
+        };
+        row.u64(code << 8 | small);
+        row.i128(a);
+        row.i128(b);
+        let status = match self.kind {
+            ReadingKind::Receiver(status) => status,
+            _ => ReceiverStatus::default(),
+        };
+        row.value(&status);
+    }
+
+    fn take(row: &mut Take<'_>) -> Self {
+        let (source, stamp) = (row.value(), row.value());
+        let word = row.u64();
+        let (a, b) = (row.i128(), row.i128());
+        let status = row.value();
+        let [small, code, ..] = word.to_le_bytes();
+        let kind = match code {
+            0 => ReadingKind::Mark {
+                utc: Timestamp::from_units(a),
+                leap: LeapIndicator::from_bits(small),
+            },
+            1 => ReadingKind::Pulse { fraction: Duration::from_units(a) },
+            2 => ReadingKind::Label { utc: Timestamp::from_units(a) },
+            3 => ReadingKind::QuantizationError {
+                error: Duration::from_units(a),
+                second: (small != 0).then(|| Timestamp::from_units(b)),
+            },
+            4 => ReadingKind::Receiver(status),
+            _ => ReadingKind::Refused(Refusal::ALL[usize::from(small) % Refusal::ALL.len()]),
+        };
+        Self { source, stamp, kind }
+    }
+}
+
+impl Words for State {
+    type Row = [u64; 49];
+
+    fn put(&self, row: &mut Put<'_>) {
+        row.u64(self.phase as u64);
+        row.value(&self.anchor);
+        row.value(&self.correction);
+        row.value(&self.correction_rate);
+        row.value(&self.slew);
+        row.value(&self.slew_span);
+        row.value(&self.fixed);
+        row.value(&self.noise);
+        row.f64(self.lag);
+        row.f64(self.local_rate);
+        row.u64(self.stratum.into());
+        row.u64(u32::from_be_bytes(self.reference_id).into());
+        row.option(self.reference_time.as_ref());
+        row.value(&self.root_delay);
+        row.u64(self.leap.bits().into());
+        row.option(self.tai_offset.as_ref());
+        row.i64(self.precision.0.into());
+        row.value(&self.frequency);
+        row.value(&self.frequency_error);
+        row.value(&self.offset);
+        row.f64(self.jitter);
+        row.option(self.selected.as_ref());
+        row.u64(self.samples);
+        row.u64(self.refused);
+    }
+
+    fn take(row: &mut Take<'_>) -> Self {
+        Self {
+            phase: Phase::ALL[usize::from(byte(row)) % Phase::ALL.len()],
+            anchor: row.value(),
+            correction: row.value(),
+            correction_rate: row.value(),
+            slew: row.value(),
+            slew_span: row.value(),
+            fixed: row.value(),
+            noise: row.value(),
+            lag: row.f64(),
+            local_rate: row.f64(),
+            stratum: byte(row),
+            reference_id: u32::try_from(row.u64()).unwrap_or(0).to_be_bytes(),
+            reference_time: row.option(),
+            root_delay: row.value(),
+            leap: LeapIndicator::from_bits(byte(row)),
+            tai_offset: row.option(),
+            precision: Exponent(i8::try_from(row.i64()).unwrap_or(0)),
+            frequency: row.value(),
+            frequency_error: row.value(),
+            offset: row.value(),
+            jitter: row.f64(),
+            selected: row.option(),
+            samples: row.u64(),
+            refused: row.u64(),
+        }
+    }
+}
+
+impl Words for SourceReport {
+    type Row = [u64; 33];
+
+    fn put(&self, row: &mut Put<'_>) {
+        row.value(&self.source);
+        row.u64(self.verdict as u64);
+        row.u64(self.reach.into());
+        row.option(self.last_sample.as_ref());
+        row.value(&self.offset);
+        row.f64(self.distance);
+        row.f64(self.jitter);
+        row.value(&self.errors);
+        row.u64(self.samples);
+        row.u64(self.believed);
+        row.u64(self.rejected);
+        row.value(&self.refused);
+        row.f64(self.text_delay);
+        row.value(&self.receiver);
+    }
+
+    fn take(row: &mut Take<'_>) -> Self {
+        Self {
+            source: row.value(),
+            verdict: Verdict::ALL[usize::from(byte(row)) % Verdict::ALL.len()],
+            reach: byte(row),
+            last_sample: row.option(),
+            offset: row.value(),
+            distance: row.f64(),
+            jitter: row.f64(),
+            errors: row.value(),
+            samples: row.u64(),
+            believed: row.u64(),
+            rejected: row.u64(),
+            refused: row.value(),
+            text_delay: row.f64(),
+            receiver: row.value(),
+        }
+    }
+}
+
+impl Words for Event {
+    type Row = [u64; 7];
+
+    /// Every kind of event carries at most one number.
+    fn put(&self, row: &mut Put<'_>) {
+        row.value(&self.at);
+        row.option(self.source.as_ref());
+        let (code, number) = match self.kind {
+            EventKind::Phase { from, to } => (0, from as i128 | (to as i128) << 8),
+            EventKind::Verdict(verdict) => (1, verdict as i128),
+            EventKind::Reach(reach) => (2, reach.into()),
+            EventKind::SystemPeer => (3, 0),
+            EventKind::SecondNumbered => (4, 0),
+            EventKind::WrongSecond { by } => (5, by.into()),
+            EventKind::SecondLost { by } => (6, by.into()),
+            EventKind::LabelLate { by } => (7, by.units()),
+            EventKind::PulseMissed { count } => (8, count.into()),
+            EventKind::PulseDoubled { after } => (9, after.units()),
+            EventKind::PulseOffGrid { by } => (10, by.units()),
+            EventKind::QuantizationRefused { error } => (11, error.units()),
+            EventKind::Refused(refusal) => (12, refusal as i128),
+            EventKind::SampleRejected { distance } => (13, distance.units()),
+            EventKind::PhaseStep { by } => (14, by.units()),
+            EventKind::FrequencyJump { by } => (15, by.ratio().to_bits().into()),
+            EventKind::EstimateRestarted => (16, 0),
+            EventKind::Stepped { by } => (17, by.units()),
+            EventKind::ClockDisturbed { by } => (18, by.units()),
+            EventKind::ClockRefused => (19, 0),
+            EventKind::Panic { offset } => (20, offset.units()),
+        };
+        row.u64(code);
+        row.i128(number);
+    }
+
+    fn take(row: &mut Take<'_>) -> Self {
+        let (at, source) = (row.value(), row.option());
+        let (code, number) = (row.u64(), row.i128());
+        let duration = Duration::from_units(number);
+        let whole = i64::try_from(number).unwrap_or(0);
+        let [low, high, ..] = number.to_le_bytes().map(usize::from);
+        let phase = |index: usize| Phase::ALL[index % Phase::ALL.len()];
+        let kind = match code {
+            0 => EventKind::Phase { from: phase(low), to: phase(high) },
+            1 => EventKind::Verdict(Verdict::ALL[low % Verdict::ALL.len()]),
+            2 => EventKind::Reach(low != 0),
+            3 => EventKind::SystemPeer,
+            4 => EventKind::SecondNumbered,
+            5 => EventKind::WrongSecond { by: whole },
+            6 => EventKind::SecondLost { by: whole },
+            7 => EventKind::LabelLate { by: duration },
+            8 => EventKind::PulseMissed { count: u32::try_from(number).unwrap_or(0) },
+            9 => EventKind::PulseDoubled { after: duration },
+            10 => EventKind::PulseOffGrid { by: duration },
+            11 => EventKind::QuantizationRefused { error: duration },
+            12 => EventKind::Refused(Refusal::ALL[low % Refusal::ALL.len()]),
+            13 => EventKind::SampleRejected { distance: duration },
+            14 => EventKind::PhaseStep { by: duration },
+            15 => {
+                let ratio = f64::from_bits(u64::try_from(number).unwrap_or(0));
+                EventKind::FrequencyJump { by: Frequency::new(ratio) }
+            }
+            16 => EventKind::EstimateRestarted,
+            17 => EventKind::Stepped { by: duration },
+            18 => EventKind::ClockDisturbed { by: duration },
+            19 => EventKind::ClockRefused,
+            _ => EventKind::Panic { offset: duration },
+        };
+        Self { at, source, kind }
+    }
+}
+
+/// A small number; a row is written whole, so it always fits.
+fn byte(row: &mut Take<'_>) -> u8 {
+    u8::try_from(row.u64()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipe::{ring, snapshot};
+
+    fn through<T: Words>(value: T) -> T {
+        let (mut producer, mut consumer) = ring::<T>(1);
+        assert!(producer.push(value).is_ok());
+        let popped = consumer.pop().unwrap();
+        snapshot(popped).1.read()
+    }
+
+    fn instant<S: Scale>() -> Timestamp<S> {
+        Timestamp::from_units(-0x1234_5678_9abc_def0_1111_2222_3333)
+    }
+
+    #[test]
+    fn every_reading_comes_back() {
+        let duration = Duration::from_units(-77 << 60);
+        let mut kinds = vec![
+            ReadingKind::Pulse { fraction: duration },
+            ReadingKind::Label { utc: instant() },
+            ReadingKind::QuantizationError { error: duration, second: None },
+            ReadingKind::QuantizationError { error: duration, second: Some(instant()) },
+            ReadingKind::Receiver(ReceiverStatus {
+                fix: Fix::ThreeDimensional,
+                satellites_used: 12,
+                satellites_in_view: 255,
+                leap: LeapIndicator::Delete,
+            }),
+        ];
+        kinds.extend((0..4).map(|bits| ReadingKind::Mark {
+            utc: instant(),
+            leap: LeapIndicator::from_bits(bits),
+        }));
+        kinds.extend(Refusal::ALL.map(ReadingKind::Refused));
+        for kind in kinds {
+            let reading = Reading { source: SourceId(63), stamp: instant(), kind };
+            assert_eq!(through(reading), reading);
+        }
+    }
+
+    #[test]
+    fn a_state_comes_back() {
+        let terms = Term::ALL.into_iter().zip(1u8..);
+        let state = State {
+            phase: Phase::Holdover,
+            anchor: instant(),
+            correction: Duration::from_units(-5),
+            slew: Frequency::from_ppm(3.0),
+            slew_span: Duration::SECOND,
+            fixed: terms.fold(ErrorTerms::NONE, |e, (t, v)| e.with(t, f64::from(v))),
+            noise: NoiseGrowth {
+                phase: 1.0,
+                cross: 2.0,
+                frequency: 3.0,
+                wander: 4.0,
+                apart: 5.0,
+                apart_rate: 6.0,
+                factor: 7.0,
+                ceiling_rate: 8.0,
+            },
+            reference_id: *b"GPS\0",
+            reference_time: Some(instant()),
+            tai_offset: Some(TaiOffset(-37)),
+            precision: Exponent(-24),
+            selected: Some(SourceId(9)),
+            samples: u64::MAX,
+            ..State::default()
+        };
+        assert_eq!(through(state), state);
+        assert_eq!(through(State::default()), State::default());
+    }
+
+    #[test]
+    fn a_report_comes_back() {
+        let report = SourceReport {
+            source: SourceId(7),
+            verdict: Verdict::PulsePeer,
+            reach: 0o377,
+            last_sample: Some(instant()),
+            offset: Duration::from_units(-3),
+            distance: 1e-6,
+            jitter: 2e-8,
+            errors: ErrorTerms::NONE.with(Term::Serial, 0.5),
+            samples: 1,
+            believed: 2,
+            rejected: 3,
+            refused: [1, 2, 3, 4, 5, 6, 7, 8],
+            text_delay: -1.0,
+            receiver: ReceiverStatus::default(),
+        };
+        assert_eq!(through(report), report);
+    }
+
+    #[test]
+    fn every_event_comes_back() {
+        let by = Duration::from_units(-(1 << 100));
+        let mut kinds = vec![
+            EventKind::Reach(true),
+            EventKind::Reach(false),
+            EventKind::SystemPeer,
+            EventKind::SecondNumbered,
+            EventKind::WrongSecond { by: -1 },
+            EventKind::SecondLost { by: 18 },
+            EventKind::LabelLate { by },
+            EventKind::PulseMissed { count: u32::MAX },
+            EventKind::PulseDoubled { after: by },
+            EventKind::PulseOffGrid { by },
+            EventKind::QuantizationRefused { error: by },
+            EventKind::SampleRejected { distance: by },
+            EventKind::PhaseStep { by },
+            EventKind::FrequencyJump { by: Frequency::from_ppm(-0.5) },
+            EventKind::EstimateRestarted,
+            EventKind::Stepped { by },
+            EventKind::ClockDisturbed { by },
+            EventKind::ClockRefused,
+            EventKind::Panic { offset: by },
+        ];
+        kinds.extend(Verdict::ALL.map(EventKind::Verdict));
+        kinds.extend(Refusal::ALL.map(EventKind::Refused));
+        for from in Phase::ALL {
+            kinds.extend(Phase::ALL.map(|to| EventKind::Phase { from, to }));
+        }
+        for kind in kinds {
+            for source in [None, Some(SourceId(3))] {
+                let event = Event { at: instant(), source, kind };
+                assert_eq!(through(event), event);
+            }
+        }
+    }
+}
