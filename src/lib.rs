@@ -14,3 +14,4 @@ pub mod random;
 pub mod sample;
 pub mod state;
 pub mod time;
+pub mod wire;
