@@ -12,6 +12,7 @@ pub mod event;
 pub mod mitigation;
 pub mod random;
 pub mod sample;
+pub mod server;
 pub mod state;
 pub mod time;
 pub mod wire;
