@@ -3,3 +3,11 @@
 //! This crate speaks file descriptors, bytes and [`Timespec`]; it knows no protocol. Every
 //! `unsafe` line of the project is here, one operation a block, behind a safe function that checks
 //! lengths in release builds too.
+
+pub mod abi;
+pub mod clock;
+pub mod error;
+mod timespec;
+
+pub use error::{Error, Result};
+pub use timespec::Timespec;
