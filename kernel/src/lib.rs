@@ -7,6 +7,8 @@
 pub mod abi;
 pub mod clock;
 pub mod error;
+pub mod event;
+pub mod socket;
 mod timespec;
 
 pub use error::{Error, Result};

@@ -17,11 +17,7 @@ impl Timespec {
 
     /// `seconds` + `nanoseconds`; `None` unless `nanoseconds` is below 1 000 000 000.
     pub const fn new(seconds: i64, nanoseconds: u32) -> Option<Self> {
-        if nanoseconds < 1_000_000_000 {
-            Some(Self { seconds, nanoseconds })
-        } else {
-            None
-        }
+        if nanoseconds < 1_000_000_000 { Some(Self { seconds, nanoseconds }) } else { None }
     }
 
     /// `seconds` + `nanoseconds` of any size and sign, carried into range; `None` on overflow.
