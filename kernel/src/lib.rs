@@ -5,9 +5,15 @@
 //! lengths in release builds too.
 
 pub mod abi;
+#[cfg(feature = "counting-allocator")]
+pub mod allocation;
 pub mod clock;
+pub mod datagram;
 pub mod error;
 pub mod event;
+pub mod process;
+pub mod serial;
+pub mod shm;
 pub mod socket;
 mod timespec;
 
