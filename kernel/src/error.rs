@@ -77,15 +77,6 @@ pub(crate) fn check(returned: i32, call: &'static str, on: impl fmt::Display) ->
     if returned == -1 { Err(Error::last(call, on)) } else { Ok(returned) }
 }
 
-/// As [`check`], for calls that return a length.
-pub(crate) fn check_length(
-    returned: isize,
-    call: &'static str,
-    on: impl fmt::Display,
-) -> Result<usize> {
-    usize::try_from(returned).map_err(|_| Error::last(call, on))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -102,14 +102,12 @@ pub fn wait(watches: &mut [Watch<'_>], timeout: Option<Duration>) -> Result<usiz
         // are borrowed for as long as the watches live; `pointer` is null or to `left`.
         let ready =
             unsafe { libc::ppoll(watches.as_mut_ptr().cast(), count, pointer, std::ptr::null()) };
-        match usize::try_from(ready) {
-            Ok(ready) => return Ok(ready),
-            Err(_) => {
-                let error = Error::last("ppoll", "descriptors");
-                if error.raw_os_error() != Some(libc::EINTR) {
-                    return Err(error);
-                }
-            }
+        if let Ok(ready) = usize::try_from(ready) {
+            return Ok(ready);
+        }
+        let error = std::io::Error::last_os_error();
+        if error.kind() != std::io::ErrorKind::Interrupted {
+            return Err(Error::new("ppoll", "descriptors", error));
         }
     }
 }

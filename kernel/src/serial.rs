@@ -6,7 +6,7 @@
 //! demonstrations use.
 
 use crate::abi;
-use crate::error::{Error, Result, check, check_length};
+use crate::error::{Error, Result, check};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -214,39 +214,44 @@ fn plain(mut settings: libc::termios2, speed: u32) -> libc::termios2 {
 }
 
 fn read(fd: BorrowedFd<'_>, buffer: &mut [u8], path: &Path) -> Result<usize> {
-    loop {
+    let read = transfer("read", path, || {
         // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
-        let read = unsafe { libc::read(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
-        if read == 0 && !buffer.is_empty() {
-            // A terminal without data says EAGAIN; the end of file is a hang-up.
+        unsafe { libc::read(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) }
+    })?;
+    match read {
+        // A terminal without data would block; the end of file is a hang-up.
+        Some(0) if !buffer.is_empty() => {
             let hung_up = io::Error::new(io::ErrorKind::UnexpectedEof, "line hung up");
-            return Err(Error::new("read", path.display(), hung_up));
+            Err(Error::new("read", path.display(), hung_up))
         }
-        match would_block(check_length(read, "read", path.display()))? {
-            Some(count) => return Ok(count),
-            None => {}
-        }
+        read => Ok(read.unwrap_or(0)),
     }
 }
 
 fn write(fd: BorrowedFd<'_>, bytes: &[u8], path: &Path) -> Result<usize> {
-    loop {
+    let written = transfer("write", path, || {
         // SAFETY: the kernel reads at most `bytes.len()` bytes of `bytes`.
-        let written = unsafe { libc::write(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
-        match would_block(check_length(written, "write", path.display()))? {
-            Some(count) => return Ok(count),
-            None => {}
-        }
-    }
+        unsafe { libc::write(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) }
+    })?;
+    Ok(written.unwrap_or(0))
 }
 
-/// 0 for "would block", `None` for "interrupted, try again".
-fn would_block(result: Result<usize>) -> Result<Option<usize>> {
-    match result {
-        Ok(count) => Ok(Some(count)),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Some(0)),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
-        Err(error) => Err(error),
+/// Repeats an interrupted call; `None` if it would block.
+fn transfer(
+    call: &'static str,
+    path: &Path,
+    mut attempt: impl FnMut() -> isize,
+) -> Result<Option<usize>> {
+    loop {
+        if let Ok(count) = usize::try_from(attempt()) {
+            return Ok(Some(count));
+        }
+        let error = io::Error::last_os_error();
+        match error.kind() {
+            io::ErrorKind::WouldBlock => return Ok(None),
+            io::ErrorKind::Interrupted => {}
+            _ => return Err(Error::new(call, path.display(), error)),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Unix datagram sockets at a path, on the real kernel.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use maser_kernel::datagram::bind_private;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;

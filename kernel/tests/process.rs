@@ -1,6 +1,8 @@
 //! Privileges and limits. Capabilities belong to threads, so each test drops its own thread's and
 //! reads back what the kernel says of it in /proc.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use maser_kernel::process::{self, Capability};
 use std::net::UdpSocket;
 

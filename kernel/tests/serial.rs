@@ -1,5 +1,7 @@
 //! Serial lines over pseudo terminals, on the real kernel.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use maser_kernel::event::{Interest, Watch, wait};
 use maser_kernel::serial::{Line, Pty, Tty};
 use std::io::ErrorKind;

@@ -1,5 +1,7 @@
 //! Shared memory between two attachments, on the real kernel.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use maser_kernel::shm::{Create, Segment};
 use std::io::ErrorKind;
 

@@ -1,5 +1,7 @@
 //! Stamped sockets on loopback, on the real kernel.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use maser_kernel::Timespec;
 use maser_kernel::clock::{self, ClockId};
 use maser_kernel::event::{Interest, Watch, wait};
@@ -401,4 +403,62 @@ fn a_connected_socket_hears_its_peer_only() {
     assert_eq!(receive(&socket, &mut arena), 1);
     assert_eq!(arena.received(0).unwrap().bytes, b"peer");
     assert!(Timespec::ZERO < clock::now(ClockId::Realtime));
+}
+
+/// Binds four sockets to one port of `any` and asks them from many ports of each of `clients`;
+/// returns for each client which sockets heard it.
+fn hearers(any: IpAddr, server: IpAddr, clients: &[IpAddr]) -> Vec<Vec<usize>> {
+    let sharing = Options { reuse_port: true, ..Options::default() };
+    let (first, address) = loopback(any, &sharing);
+    let mut group = vec![first];
+    group.resize_with(4, || TimestampingSocket::bind(address, &sharing).unwrap());
+    group[0].steer_by_source(4).unwrap();
+    let mut arena = Arena::new(64, 16);
+    let ask = |&client: &IpAddr| {
+        for _ in 0..16 {
+            let (mut socket, _) = loopback(client, &Options::default());
+            socket.send_to(b"?", plain((server, address.port()).into())).unwrap();
+        }
+        let mut heard = Vec::new();
+        for (index, socket) in group.iter().enumerate() {
+            match socket.receive(&mut arena).unwrap() {
+                0 => {}
+                count => {
+                    assert_eq!(count, 16, "{client} is heard by several sockets");
+                    heard.push(index);
+                }
+            }
+        }
+        heard
+    };
+    clients.iter().map(ask).collect()
+}
+
+#[test]
+fn clients_stay_with_one_socket_whatever_their_port() {
+    let clients: Vec<IpAddr> = (1..=32).map(|host| IpAddr::from([127, 1, 0, host])).collect();
+    let heard = hearers(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::LOCALHOST.into(), &clients);
+    assert!(heard.iter().all(|sockets| sockets.len() == 1), "{heard:?}");
+    for socket in 0..4 {
+        let share = heard.iter().filter(|sockets| sockets[0] == socket).count();
+        assert!((2..=16).contains(&share), "{heard:?}");
+    }
+}
+
+#[test]
+fn v6_clients_stay_with_one_socket_too() {
+    if has_v6_loopback() {
+        let localhost = IpAddr::from(Ipv6Addr::LOCALHOST);
+        let heard = hearers(Ipv6Addr::UNSPECIFIED.into(), localhost, &[localhost]);
+        assert_eq!(heard[0].len(), 1, "{heard:?}");
+    }
+}
+
+#[test]
+fn steering_needs_a_shared_port_and_a_count() {
+    let sharing = Options { reuse_port: true, ..Options::default() };
+    let (socket, _) = loopback(Ipv4Addr::LOCALHOST, &sharing);
+    assert_eq!(socket.steer_by_source(0).unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+    let (alone, _) = loopback(Ipv4Addr::LOCALHOST, &Options::default());
+    assert!(alone.steer_by_source(2).is_err());
 }

@@ -19,6 +19,7 @@ mod errqueue;
 mod numbering;
 mod options;
 mod outbox;
+mod steering;
 
 pub use ancillary::{Link, Stamps};
 pub use arena::{Arena, Received};
@@ -107,6 +108,14 @@ impl TimestampingSocket {
     /// Joins a multicast group on one interface, given by its index.
     pub fn join(&self, group: IpAddr, interface: u32) -> Result<()> {
         options::join(self.as_fd(), group, interface)
+    }
+
+    /// Delivers to the sockets that share this port by source address: each client always to the
+    /// same one of `sockets`, counted in the order they were bound, whatever port it asks from.
+    ///
+    /// Holds for the whole group; call once all are bound, on any of them.
+    pub fn steer_by_source(&self, sockets: u32) -> Result<()> {
+        steering::attach(self.as_fd(), self.local_address()?, sockets)
     }
 
     /// The address the socket is bound to.
