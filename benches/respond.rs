@@ -22,11 +22,12 @@ enum Sources {
 fn one_answer(c: &mut Criterion) {
     let mut group = c.benchmark_group("respond");
     let open = Policy { rate: None, ..Policy::default() };
-    // A thousand nested and neighbouring rules.
+    // A thousand rules, every other one against its neighbour.
     let rules: Vec<Rule> = (0..1000u32)
         .map(|n| {
             let prefix = format!("{}/{}", Ipv4Addr::from_bits(n << 20), 12 + n % 20);
-            Rule { prefix: prefix.parse().expect("a prefix"), access: Access::Allow }
+            let access = if n % 2 == 0 { Access::Allow } else { Access::Deny };
+            Rule { prefix: prefix.parse().expect("a prefix"), access }
         })
         .collect();
     let listed = Policy { access: AccessTable::new(Access::Allow, &rules), ..open.clone() };

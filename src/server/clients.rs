@@ -23,7 +23,7 @@ use crate::time::{System, Timestamp};
 use crate::wire::ntp::{Mode, Version};
 
 /// One service thread's memory. Nobody else touches it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Clients {
     slots: Vec<Slot>,
     capacity: usize,
@@ -280,7 +280,7 @@ const fn index(at: u32) -> usize {
 /// No slot: `get` finds nothing there.
 const NOBODY: u32 = u32::MAX;
 const CLIENTS_MIN: usize = 16;
-/// About 800 MiB.
+/// Less than 1 GiB: a slot takes 192 bytes.
 const CLIENTS_MAX: usize = 1 << 22;
 
 #[cfg(test)]
@@ -390,6 +390,7 @@ mod tests {
             assert_eq!(rounded(asked), given);
         }
         let table = clients(17);
+        assert!(size_of::<Slot>() <= 192, "{}", size_of::<Slot>());
         assert_eq!((table.capacity(), table.slots.capacity(), table.buckets.len()), (32, 32, 64));
     }
 
