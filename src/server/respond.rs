@@ -1,0 +1,269 @@
+//! One request in, one answer or a named silence out.
+//!
+//! The answer is decided when the request is read and written when it is sent: [`Reply::write`]
+//! takes the instant of sending, and transmit timestamp and root dispersion are of that instant.
+//! Nothing here allocates, and no answer is longer than its question.
+//!
+//! Order of judgement: address, access, format, pace. Silence towards an ignored address comes
+//! before its bytes are read; a datagram that is no request takes no place in the client table.
+
+use core::net::{IpAddr, SocketAddr};
+
+use super::clients::Client;
+use super::question::Question;
+use super::{Access, AccessTable, Clients, Outcome, RateLimit};
+use crate::state::State;
+use crate::time::{Duration, LeapIndicator, NtpShort, NtpTimestamp, System, Timestamp, Utc};
+use crate::wire::ntp::{Header, KissCode, Mode, ReferenceId};
+
+/// A datagram as it was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// What it says.
+    pub bytes: &'a [u8],
+    /// Who says it.
+    pub source: SocketAddr,
+    /// The kernel's or the card's receive stamp, on the system clock.
+    pub received: Option<Timestamp<System>>,
+    /// When it was read.
+    pub now: Timestamp<System>,
+}
+
+/// What the operator decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Who may ask.
+    pub access: AccessTable,
+    /// How often; `None`: as often as they like.
+    pub rate: Option<RateLimit>,
+    /// Least distance of two kisses to one client; `None`: silence only.
+    pub kiss_interval: Option<Duration>,
+}
+
+impl Default for Policy {
+    /// Everybody may ask, at [`RateLimit::default`]; a kiss every 8 s at most.
+    fn default() -> Self {
+        Self {
+            access: AccessTable::open(),
+            rate: Some(RateLimit::default()),
+            kiss_interval: Some(Duration::from_seconds(8)),
+        }
+    }
+}
+
+/// What to do about a request.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub enum Answer<'s> {
+    /// Send this to the source.
+    Reply(Reply<'s>),
+    /// Send nothing, for this reason.
+    Silence(Outcome),
+}
+
+impl<'s> Answer<'s> {
+    /// What became of the request; it is counted already.
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Reply(reply) => reply.outcome,
+            Self::Silence(outcome) => *outcome,
+        }
+    }
+
+    /// The reply, if there is one.
+    pub const fn reply(self) -> Option<Reply<'s>> {
+        match self {
+            Self::Reply(reply) => Some(reply),
+            Self::Silence(_) => None,
+        }
+    }
+}
+
+/// An answer that lacks only the instant of sending. It holds on to the state that it was made
+/// from, so that receive and transmit timestamp are of one timescale.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'s> {
+    header: Header,
+    outcome: Outcome,
+    /// T2, and whence T3 comes. A kiss has no time.
+    time: Option<(Timestamp<Utc>, &'s State)>,
+}
+
+impl Reply<'_> {
+    /// Writes the packet as of `now`, just before it is sent, and returns its length.
+    ///
+    /// The transmit timestamp is later than the receive timestamp whatever `now` is.
+    pub fn write(self, now: Timestamp<System>, out: &mut [u8; REPLY_MAX]) -> usize {
+        let mut header = self.header;
+        if let Some((received, state)) = self.time {
+            header.transmit = NtpTimestamp::of(state.utc(now).max(received + TURNAROUND_MIN));
+            header.root_dispersion = NtpShort::at_least(state.root_dispersion(now));
+        }
+        header.write(out);
+        Header::LENGTH
+    }
+}
+
+/// Judges a request and counts what became of it. `state` may be as old as the batch of requests:
+/// it holds coefficients, not values.
+#[inline]
+pub fn respond<'s>(
+    request: &Request<'_>,
+    state: &'s State,
+    policy: &Policy,
+    clients: &mut Clients,
+) -> Answer<'s> {
+    let answer = judge(request, state, policy, clients);
+    clients.count(answer.outcome());
+    answer
+}
+
+fn judge<'s>(
+    request: &Request<'_>,
+    state: &'s State,
+    policy: &Policy,
+    clients: &mut Clients,
+) -> Answer<'s> {
+    let source = request.source;
+    if !is_answerable(source) {
+        return Answer::Silence(Outcome::Unanswerable);
+    }
+    let access = policy.access.of(source.ip());
+    if access == Access::Ignore {
+        return Answer::Silence(Outcome::Ignored);
+    }
+    let question = match Question::read(request.bytes, source.port()) {
+        Ok(question) => question,
+        Err(why) => return Answer::Silence(why),
+    };
+    let client = clients.visit(source.ip(), request.now, (question.version, question.mode));
+    let refusal = match policy.rate {
+        _ if access == Access::Deny => Some(Refusal::Deny),
+        Some(limit) if !client.pace.pass(request.now, limit) => Some(Refusal::Rate(limit)),
+        _ => None,
+    };
+    if let Some(refusal) = refusal {
+        return refuse(refusal, client, &question, state, policy, request.now);
+    }
+    let received = request.received.filter(|stamp| *stamp <= request.now);
+    if received.is_none() {
+        clients.count_unstamped();
+    }
+    let received = received.unwrap_or(request.now);
+    if request.now - received > WAIT_MAX {
+        return Answer::Silence(Outcome::Stale);
+    }
+    Answer::Reply(serve(&question, state, state.utc(received)))
+}
+
+#[derive(Clone, Copy)]
+enum Refusal {
+    Deny,
+    Rate(RateLimit),
+}
+
+/// RFC 5905 §7.4: a kiss when one is due, else silence.
+fn refuse<'s>(
+    refusal: Refusal,
+    client: &mut Client,
+    question: &Question,
+    state: &State,
+    policy: &Policy,
+    now: Timestamp<System>,
+) -> Answer<'s> {
+    client.refused += 1;
+    let is_due = policy.kiss_interval.is_some_and(|interval| client.pace.kiss(now, interval));
+    if !is_due {
+        return Answer::Silence(match refusal {
+            Refusal::Deny => Outcome::Denied,
+            Refusal::Rate(_) => Outcome::Limited,
+        });
+    }
+    client.kisses += 1;
+    let (code, outcome, poll) = match refusal {
+        Refusal::Deny => (KissCode::Deny, Outcome::KissDeny, question.poll),
+        // chronyd and ntpd take the poll of this kiss as the pace that is asked of them.
+        Refusal::Rate(limit) => {
+            (KissCode::Rate, Outcome::KissRate, question.poll.max(limit.poll()))
+        }
+    };
+    let header = Header {
+        leap: LeapIndicator::Unknown,
+        version: question.version,
+        mode: question.answer_mode(),
+        stratum: 0,
+        poll,
+        precision: state.precision,
+        root_delay: NtpShort::at_least(Duration::ZERO),
+        // Whoever overlooks leap and stratum still finds a root distance that nobody accepts.
+        root_dispersion: NtpShort::at_least(NOTHING_KNOWN),
+        reference_id: code.reference_id(),
+        reference: NtpTimestamp::ZERO,
+        origin: question.transmit,
+        // Undefined in a kiss, but ntpd drops zeros unread. The client's own time tells it nothing.
+        receive: question.transmit,
+        transmit: question.transmit,
+    };
+    Answer::Reply(Reply { header, outcome, time: None })
+}
+
+fn serve<'s>(question: &Question, state: &'s State, received: Timestamp<Utc>) -> Reply<'s> {
+    // Leap "unknown" and a stratum contradict each other: then nothing is claimed.
+    let is_synchronised = state.is_synchronised() && state.leap != LeapIndicator::Unknown;
+    let (leap, stratum, reference_id) = if is_synchronised {
+        (state.leap, state.stratum, ReferenceId(state.reference_id))
+    } else {
+        // Never the state's own reason here: some codes bid the client to go away.
+        (LeapIndicator::Unknown, 0, KissCode::Init.reference_id())
+    };
+    let header = Header {
+        leap,
+        version: question.version,
+        mode: question.answer_mode(),
+        stratum,
+        poll: question.poll,
+        precision: state.precision,
+        root_delay: NtpShort::at_least(state.root_delay),
+        root_dispersion: NtpShort::default(),
+        reference_id,
+        // A pulse may have been believed since the request arrived, and clients refuse a reference
+        // timestamp that lies ahead (RFC 5905 §A.5.1.1).
+        reference: state
+            .reference_time
+            .map_or(NtpTimestamp::ZERO, |at| NtpTimestamp::of(at.min(received))),
+        origin: question.transmit,
+        receive: NtpTimestamp::of(received),
+        transmit: NtpTimestamp::ZERO,
+    };
+    let outcome = match question.answer_mode() {
+        _ if !is_synchronised => Outcome::ServedUnsynchronised,
+        Mode::SymmetricPassive => Outcome::ServedSymmetric,
+        _ => Outcome::Served,
+    };
+    Reply { header, outcome, time: Some((received, state)) }
+}
+
+/// Whether a datagram can go back to where this one came from.
+fn is_answerable(source: SocketAddr) -> bool {
+    let is_host = match source.ip().to_canonical() {
+        IpAddr::V4(v4) => !(v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast()),
+        IpAddr::V6(v6) => !(v6.is_unspecified() || v6.is_multicast()),
+    };
+    is_host && source.port() != 0
+}
+
+/// The most bytes that any reply takes.
+pub const REPLY_MAX: usize = Header::LENGTH;
+
+/// T3 − T2 at least: 2 × 2⁻³² s, so that the two differ even where an era begins, whose first two
+/// instants share a number. Interleaved mode tells by their difference which one is quoted.
+const TURNAROUND_MIN: Duration = Duration::from_units(2 << 32);
+/// A receive stamp may be so much older than the reading. No queue lasts as long, so beyond it the
+/// clock was stepped in between, and stamp and state no longer belong together.
+const WAIT_MAX: Duration = Duration::SECOND;
+/// RFC 5905 §7.2: MAXDISP.
+const NOTHING_KNOWN: Duration = Duration::from_seconds(16);
+
+#[cfg(test)]
+#[path = "respond_tests.rs"]
+mod tests;

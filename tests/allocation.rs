@@ -1,0 +1,94 @@
+//! The hot paths allocate nothing once their tables are built.
+
+use core::hint::black_box;
+use core::net::{Ipv4Addr, SocketAddr};
+
+use maser::server::{
+    Access, AccessTable, Clients, Outcome, Policy, REPLY_MAX, Request, Rule, TableSize, respond,
+};
+use maser::state::State;
+use maser::time::{Duration, LeapIndicator, Timestamp};
+use maser_kernel::allocation::{self, Counting};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn allocations_are_counted() {
+    let before = allocation::count();
+    black_box(Box::new(1));
+    assert_eq!(allocation::count(), before + 1);
+}
+
+/// Ten thousand requests: known, new and evicted clients, limited, denied and ignored ones, with
+/// fields, with authenticators, and rubbish.
+#[test]
+fn answering_allocates_nothing() {
+    let rules = ["10.1.0.0/16 deny", "10.2.0.0/16 ignore"].map(|line| {
+        let (prefix, access) = line.split_once(' ').unwrap();
+        let access = if access == "deny" { Access::Deny } else { Access::Ignore };
+        Rule { prefix: prefix.parse().unwrap(), access }
+    });
+    let access = AccessTable::new(Access::Allow, &rules);
+    let policy = Policy { access, ..Policy::default() };
+    let state = State { stratum: 1, leap: LeapIndicator::None, ..State::default() };
+    let mut clients = Clients::new(TableSize { clients: 256, ..TableSize::default() }, [5, 6]);
+    let datagrams = datagrams();
+
+    let before = allocation::count();
+    for n in 0..10_000u32 {
+        let now = Timestamp::EPOCH + Duration::from_micros(i64::from(n) * 10);
+        // Bits that wander through rules, ports and hosts; every eighth is the same host.
+        let host = if n % 8 == 0 { 0 } else { n.wrapping_mul(0x9e37_79b9) >> 14 };
+        let source = SocketAddr::from((Ipv4Addr::from_bits(0x0a00_0000 | host), 1000));
+        let bytes = &datagrams[n as usize % datagrams.len()];
+        let request = Request { bytes, source, received: Some(now), now };
+        if let Some(reply) = respond(&request, &state, &policy, &mut clients).reply() {
+            let mut out = [0; REPLY_MAX];
+            black_box(reply.write(now, black_box(&mut out)));
+        }
+    }
+    assert_eq!(allocation::count() - before, 0);
+
+    // The mixture was one: every way out was taken.
+    let counters = clients.counters();
+    assert_eq!((counters.requests(), clients.len()), (10_000, 256));
+    for outcome in [
+        Outcome::Served,
+        Outcome::ServedSymmetric,
+        Outcome::KissRate,
+        Outcome::KissDeny,
+        Outcome::Limited,
+        Outcome::Ignored,
+        Outcome::Short,
+        Outcome::Version,
+        Outcome::Control,
+        Outcome::Malformed,
+        Outcome::Unauthenticated,
+    ] {
+        assert!(counters.of(outcome) > 0, "{outcome}");
+    }
+}
+
+fn datagrams() -> Vec<Vec<u8>> {
+    let plain = |first: u8, length: usize| {
+        let mut bytes = vec![0; length];
+        bytes[0] = first;
+        bytes
+    };
+    let mut field = plain(0x23, 48 + 28);
+    field[48..52].copy_from_slice(&[0x01, 0x04, 0, 28]);
+    let mut keyed = plain(0x23, 68);
+    keyed[52..].fill(9);
+    vec![
+        plain(0x23, 48),
+        plain(0x1b, 48),
+        plain(0x19, 48),
+        field,
+        keyed,
+        plain(0x16, 12),
+        plain(0x23, 47),
+        plain(0x2b, 48),
+        plain(0x23, 51),
+    ]
+}

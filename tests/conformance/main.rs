@@ -1,0 +1,3 @@
+//! What other implementations send and expect, byte for byte.
+
+mod old_clients;
