@@ -189,8 +189,7 @@ mod tests {
     fn a_view_shifts_readings_stamps_and_pairs_alike() {
         let shift = Duration::from_seconds(100);
         let plain = StampClock::default();
-        let shifted =
-            StampClock::new(View::through(move |host| host.corrected_by(shift)));
+        let shifted = StampClock::new(View::through(move |host| host.corrected_by(shift)));
         let (p, s) = (plain.pair(), shifted.pair());
         let slack = Duration::from_millis(500);
         assert!((s.system - p.system - shift).abs() < slack);

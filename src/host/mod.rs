@@ -1,3 +1,6 @@
 //! World 1: Linux. Threads, devices, sockets, privileges and the control plane around the pure core.
 
+pub mod clock;
 pub mod plan;
+pub mod published;
+pub mod service;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::server::{AccessTable, RateLimit};
+use crate::server::{Policy, TableSize};
 
 /// Everything that a running daemon needs to know.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub struct Plan {
     pub engine: crate::engine::Plan,
     /// How each source of `engine.sources` is read, in the same order.
     pub drivers: Vec<Driver>,
-    /// Where NTP is served; empty: nowhere.
+    /// The NTP service; none: no time is served over a network.
     pub serve: Option<Serve>,
     /// Where reports are given.
     pub control: PathBuf,
@@ -31,12 +31,10 @@ pub struct Serve {
     pub listen: Vec<SocketAddr>,
     /// Threads, each with its own socket on every address.
     pub threads: usize,
-    /// Who is answered.
-    pub access: AccessTable,
-    /// How often.
-    pub rate: RateLimit,
+    /// Who is answered, and how often.
+    pub policy: Policy,
     /// Clients remembered by each thread.
-    pub clients: usize,
+    pub clients: TableSize,
 }
 
 /// How a source is read.

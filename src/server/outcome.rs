@@ -119,6 +119,11 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Counters as another thread published them, in the order of [`Outcome::ALL`].
+    pub const fn from_counts(outcomes: [u64; Outcome::COUNT], unstamped: u64) -> Self {
+        Self { outcomes, unstamped }
+    }
+
     /// One of them.
     pub const fn of(&self, outcome: Outcome) -> u64 {
         self.outcomes[outcome as usize]
