@@ -46,6 +46,8 @@ pub enum EventKind {
     PulseOffGrid { by: Duration },
     /// A receiver's correction lies far beyond its clock's grain; it was not applied.
     QuantizationRefused { error: Duration },
+    /// A receiver's dates are so many times 1024 weeks old; they were moved forward.
+    Rollover { eras: u32 },
     /// A driver dropped something.
     Refused(Refusal),
     /// No filter of the estimator finds the sample possible; so far from the estimate.
@@ -85,6 +87,7 @@ impl EventKind {
             | Self::Stepped { .. } => Severity::Info,
             Self::WrongSecond { .. }
             | Self::SecondLost { .. }
+            | Self::Rollover { .. }
             | Self::PhaseStep { .. }
             | Self::FrequencyJump { .. }
             | Self::EstimateRestarted
@@ -128,6 +131,9 @@ impl fmt::Display for EventKind {
             Self::PulseOffGrid { by } => write!(f, "pulse {by} off the second; dropped"),
             Self::QuantizationRefused { error } => {
                 write!(f, "correction of {error} is beyond the clock's grain; not applied")
+            }
+            Self::Rollover { eras } => {
+                write!(f, "dates are {eras} × 1024 weeks old; moved forward")
             }
             Self::Refused(refusal) => write!(f, "dropped: {}", refusal.name()),
             Self::SampleRejected { distance } => {

@@ -154,6 +154,7 @@ impl Words for Reading {
             }
             ReadingKind::Receiver(_) => (4, 0, 0, 0),
             ReadingKind::Refused(refusal) => (5, 0, 0, refusal as u64),
+            ReadingKind::Rollover { eras } => (6, eras.into(), 0, 0),
         };
         row.u64(code << 8 | small);
         row.i128(a);
@@ -183,6 +184,7 @@ impl Words for Reading {
                 second: (small != 0).then(|| Timestamp::from_units(b)),
             },
             4 => ReadingKind::Receiver(status),
+            6 => ReadingKind::Rollover { eras: u32::try_from(a).unwrap_or(0) },
             _ => ReadingKind::Refused(Refusal::ALL[usize::from(small) % Refusal::ALL.len()]),
         };
         Self { source, stamp, kind }
@@ -318,6 +320,7 @@ impl Words for Event {
             EventKind::ClockDisturbed { by } => (18, by.units()),
             EventKind::ClockRefused => (19, 0),
             EventKind::Panic { offset } => (20, offset.units()),
+            EventKind::Rollover { eras } => (21, eras.into()),
         };
         row.u64(code);
         row.i128(number);
@@ -354,6 +357,7 @@ impl Words for Event {
             17 => EventKind::Stepped { by: duration },
             18 => EventKind::ClockDisturbed { by: duration },
             19 => EventKind::ClockRefused,
+            21 => EventKind::Rollover { eras: u32::try_from(number).unwrap_or(0) },
             _ => EventKind::Panic { offset: duration },
         };
         Self { at, source, kind }
@@ -387,6 +391,7 @@ mod tests {
         let mut kinds = vec![
             ReadingKind::Pulse { fraction: duration },
             ReadingKind::Label { utc: instant() },
+            ReadingKind::Rollover { eras: 3 },
             ReadingKind::QuantizationError { error: duration, second: None },
             ReadingKind::QuantizationError { error: duration, second: Some(instant()) },
             ReadingKind::Receiver(ReceiverStatus {
@@ -483,6 +488,7 @@ mod tests {
             EventKind::ClockDisturbed { by },
             EventKind::ClockRefused,
             EventKind::Panic { offset: by },
+            EventKind::Rollover { eras: 2 },
         ];
         kinds.extend(Verdict::ALL.map(EventKind::Verdict));
         kinds.extend(Refusal::ALL.map(EventKind::Refused));

@@ -61,6 +61,11 @@ pub enum ReadingKind {
     },
     /// The receiver's own state.
     Receiver(ReceiverStatus),
+    /// The receiver's dates are so many times 1024 weeks old and were moved.
+    Rollover {
+        /// Times 1024 weeks.
+        eras: u32,
+    },
     /// Something unusable came; it was dropped and is counted.
     Refused(Refusal),
 }

@@ -118,6 +118,9 @@ impl<C: Clock> Engine<C> {
                 self.tell(reading.stamp, Some(reading.source), EventKind::Refused(refusal));
             }
             ReadingKind::Receiver(status) => source.report.receiver = status,
+            ReadingKind::Rollover { eras } => {
+                self.tell(reading.stamp, Some(reading.source), EventKind::Rollover { eras });
+            }
             ReadingKind::Mark { utc, leap } => {
                 self.paired(reading, leap, at, |p| p.mark(at, utc));
             }

@@ -15,7 +15,9 @@ use crate::time::{Duration, Exponent, Mono, Raw, System, Timestamp, Utc};
 
 /// How this process sees the machine's real-time clock.
 #[derive(Clone, Default)]
-pub struct View(Option<Arc<dyn Fn(Timestamp<Utc>) -> Timestamp<System> + Send + Sync>>);
+pub struct View(Option<Arc<ViewFunction>>);
+
+type ViewFunction = dyn Fn(Timestamp<Utc>) -> Timestamp<System> + Send + Sync;
 
 impl View {
     /// As it is.

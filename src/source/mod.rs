@@ -4,6 +4,9 @@
 //! bytes arrive. [`pairing`] turns readings into samples; it runs in the engine, because a pulse and
 //! the text that numbers it come from two drivers.
 
+pub mod gnss;
 pub mod numbering;
 pub mod pairing;
 pub mod sawtooth;
+pub mod shm;
+pub mod sock;

@@ -84,7 +84,7 @@ impl Duration {
         -Self(self.0.saturating_neg()).nanos()
     }
 
-    /// Seconds; exact to 2⁻⁵³ of the value.
+    /// Seconds; exact to 2⁻⁵³ of the value, or of a second if that is more.
     pub fn seconds(self) -> f64 {
         // Whole and fraction apart: each conversion is exact to its own size.
         let fraction = self.0 & (UNITS_PER_SECOND - 1);
@@ -95,6 +95,14 @@ impl Duration {
     pub const fn round_seconds(self) -> i64 {
         let rounded = self.0.saturating_add(UNITS_PER_SECOND / 2) >> 64;
         rounded as i64
+    }
+
+    /// The nearest millisecond, halves up.
+    pub const fn round_millis(self) -> i64 {
+        let seconds = (self.0 >> 64) as i64;
+        let fraction = (self.0 & (UNITS_PER_SECOND - 1)) * 1000;
+        let rounded = ((fraction + UNITS_PER_SECOND / 2) >> 64) as i64;
+        seconds.saturating_mul(1000).saturating_add(rounded)
     }
 
     /// The difference without its sign.
