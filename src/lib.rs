@@ -13,6 +13,7 @@ pub mod engine;
 pub mod event;
 pub mod host;
 pub mod mitigation;
+pub mod observe;
 pub mod pipe;
 pub mod random;
 pub mod rows;
