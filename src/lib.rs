@@ -7,11 +7,13 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod config;
 pub mod discipline;
 pub mod engine;
 pub mod event;
 pub mod host;
 pub mod mitigation;
+pub mod observe;
 pub mod pipe;
 pub mod random;
 pub mod rows;
