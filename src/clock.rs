@@ -4,6 +4,7 @@
 //! pieces: what was applied, not what was wanted, is what counts.
 
 use core::fmt;
+use std::collections::VecDeque;
 
 use crate::discipline::servo::Order;
 use crate::state::Phase;
@@ -139,6 +140,49 @@ impl Correction {
         raw
     }
 }
+
+/// The last pieces of `A`, oldest first: a stamp is undone with the piece that was in force when it
+/// was taken, which may be an older one when it is judged.
+#[derive(Clone, Debug)]
+pub struct Pieces(VecDeque<Correction>);
+
+impl Pieces {
+    /// Nothing is applied yet, from `at` on.
+    pub fn starting(at: Timestamp<Raw>) -> Self {
+        let mut pieces = VecDeque::with_capacity(PIECES_MAX);
+        pieces.push_back(Correction { at, ..Correction::default() });
+        Self(pieces)
+    }
+
+    /// Appends what is applied from now on.
+    pub fn push(&mut self, piece: Correction) {
+        if self.0.len() == PIECES_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(piece);
+    }
+
+    /// What is applied now.
+    pub fn latest(&self) -> Correction {
+        *self.0.back().expect("there is always a piece")
+    }
+
+    /// A at `raw`.
+    pub fn at(&self, raw: Timestamp<Raw>) -> Duration {
+        let piece = self.0.iter().rev().find(|piece| piece.at <= raw);
+        piece.unwrap_or(&self.0[0]).at(raw)
+    }
+
+    /// The raw reading behind a reading of the corrected clock. A reading that a step backwards
+    /// made twice is taken for the later one.
+    pub fn raw_of(&self, served: Timestamp<System>) -> Timestamp<Raw> {
+        let inside = |piece: &&Correction| piece.raw_of(served) >= piece.at;
+        self.0.iter().rev().find(inside).unwrap_or(&self.0[0]).raw_of(served)
+    }
+}
+
+/// At a tick a second this reaches back a minute.
+const PIECES_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,10 @@
 //! World 1: Linux. Threads, devices, sockets, privileges and the control plane around the pure core.
 
 pub mod clock;
+pub mod conductor;
+pub mod daemon;
+pub mod drivers;
+pub mod kernel_clock;
 pub mod plan;
 pub mod published;
 pub mod service;

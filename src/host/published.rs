@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::clock::StampClock;
+use super::conductor::ConductorReport;
 use super::plan::Plan;
 use super::service::ServiceReport;
 use crate::engine::SourceReport;
@@ -16,6 +17,8 @@ pub struct Published {
     pub state: Reader<State>,
     /// One report for each source, in the order of the plan.
     pub sources: Vec<Reader<SourceReport>>,
+    /// The conductor's report of itself.
+    pub conductor: Reader<ConductorReport>,
     /// One report for each service thread.
     pub services: Vec<Reader<ServiceReport>>,
     /// The clock of the stamps: at its reading the state is evaluated.

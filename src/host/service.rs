@@ -4,8 +4,175 @@
 //! state once a batch; it neither locks, allocates nor logs. T2 is the kernel's receive stamp, T3 is
 //! read just before the batch is sent.
 
-use crate::pipe::{Put, Take, Words};
-use crate::server::{Counters, Outcome};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration as Pause, Instant};
+
+use maser_kernel::event::{Interest, Watch, wait};
+use maser_kernel::socket::{
+    Arena, Envelope, Options, Outbox, Outcome as Sending, Received, Stamping, TimestampingSocket,
+};
+
+use super::clock::StampClock;
+use crate::pipe::{Publisher, Put, Reader, Take, Words};
+use crate::server::{Clients, Counters, Outcome, Policy, REPLY_MAX, Reply, Request, respond};
+use crate::state::State;
+
+/// One service thread.
+pub struct Service {
+    sockets: Vec<TimestampingSocket>,
+    clock: StampClock,
+    state: Reader<State>,
+    policy: Arc<Policy>,
+    clients: Clients,
+    report: Publisher<ServiceReport>,
+    stop: Arc<AtomicBool>,
+}
+
+/// What a service thread is given besides its sockets.
+pub struct Post {
+    /// The clock of the stamps.
+    pub clock: StampClock,
+    /// What the world may know.
+    pub state: Reader<State>,
+    /// Who is answered, and how often.
+    pub policy: Arc<Policy>,
+    /// Its memory.
+    pub clients: Clients,
+    /// Where it tells of itself.
+    pub report: Publisher<ServiceReport>,
+    /// Ends the thread.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// Binds the sockets of `threads` service threads: each has one on every address.
+///
+/// # Errors
+/// The call that failed and the address.
+pub fn bind(
+    listen: &[SocketAddr],
+    threads: usize,
+) -> Result<Vec<Vec<TimestampingSocket>>, maser_kernel::Error> {
+    let options = Options {
+        stamping: Stamping { software: true, hardware: false },
+        reuse_port: threads > 1,
+        receive_buffer: Some(RECEIVE_BUFFER),
+        ..Options::default()
+    };
+    let mut sockets: Vec<Vec<TimestampingSocket>> = (0..threads).map(|_| Vec::new()).collect();
+    for address in listen {
+        for thread in &mut sockets {
+            thread.push(TimestampingSocket::bind(*address, &options)?);
+        }
+        if let (2.., Some(socket)) = (threads, sockets[0].last()) {
+            // Each client's memory has one owner.
+            socket.steer_by_source(u32::try_from(threads).unwrap_or(u32::MAX))?;
+        }
+    }
+    Ok(sockets)
+}
+
+impl Service {
+    /// A thread's work, ready to run.
+    pub fn new(sockets: Vec<TimestampingSocket>, post: Post) -> Self {
+        let Post { clock, state, policy, clients, report, stop } = post;
+        Self { sockets, clock, state, policy, clients, report, stop }
+    }
+
+    /// Serves until stopped.
+    pub fn run(mut self) {
+        let mut arena = Arena::new(BATCH, REQUEST_MAX);
+        let mut outbox = Outbox::new(BATCH, REPLY_MAX);
+        let mut told = ServiceReport::default();
+        let mut tell_at = Instant::now();
+        let mut sockets = core::mem::take(&mut self.sockets);
+        // Losses are counted by each socket since its start.
+        let mut overflows = vec![0; sockets.len()];
+        while !self.stop.load(Ordering::Relaxed) {
+            let mut ready = [false; LISTEN_MAX];
+            self.wait(&sockets, &mut ready);
+            for (index, socket) in sockets.iter_mut().enumerate() {
+                if ready[index % LISTEN_MAX] {
+                    overflows[index] = self
+                        .serve(socket, &mut arena, &mut outbox, &mut told)
+                        .max(overflows[index]);
+                }
+            }
+            if tell_at <= Instant::now() {
+                told.counters = self.clients.counters();
+                told.clients = self.clients.len() as u64;
+                told.overflowed = overflows.iter().sum();
+                self.report.publish(told);
+                tell_at = Instant::now() + TELL;
+            }
+        }
+    }
+
+    fn wait(&self, sockets: &[TimestampingSocket], ready: &mut [bool; LISTEN_MAX]) {
+        let mut watches: [Watch<'_>; LISTEN_MAX] = core::array::from_fn(|index| {
+            Watch::new(sockets[index.min(sockets.len() - 1)].as_fd(), Interest::Read)
+        });
+        let watches = &mut watches[..sockets.len().min(LISTEN_MAX)];
+        // An error leaves nothing ready, and the loop is paced by the timeout.
+        if wait(watches, Some(STOP_WITHIN)).is_ok() {
+            for (ready, watch) in ready.iter_mut().zip(watches) {
+                *ready = watch.readiness().any();
+            }
+        }
+    }
+
+    /// One batch; returns how many datagrams the socket has lost so far.
+    fn serve(
+        &mut self,
+        socket: &mut TimestampingSocket,
+        arena: &mut Arena,
+        outbox: &mut Outbox,
+        told: &mut ServiceReport,
+    ) -> u64 {
+        let Ok(received) = socket.receive(arena) else { return 0 };
+        let state = self.state.read();
+        let now = self.clock.now();
+        let mut replies: [Option<(Reply<'_>, Envelope)>; BATCH] = [const { None }; BATCH];
+        let mut overflow = 0;
+        for (datagram, slot) in arena.iter().zip(&mut replies).take(received) {
+            overflow = overflow.max(datagram.overflow.unwrap_or(0).into());
+            *slot = self.answer(&datagram, now, &state);
+        }
+        outbox.clear();
+        for (reply, envelope) in replies.into_iter().flatten() {
+            let mut packet = [0; REPLY_MAX];
+            // The last thing before the batch goes: T3 of each is its own.
+            let length = reply.write(self.clock.now(), &mut packet);
+            let _ = outbox.push(&packet[..length], envelope);
+        }
+        if !outbox.is_empty() {
+            socket.send(outbox);
+            let sent = |index| matches!(outbox.outcome(index), Some(Sending::Sent { .. }));
+            told.unsent += (0..outbox.len()).filter(|index| !sent(*index)).count() as u64;
+        }
+        overflow
+    }
+
+    fn answer<'s>(
+        &mut self,
+        datagram: &Received<'_>,
+        now: crate::time::Timestamp<crate::time::System>,
+        state: &'s State,
+    ) -> Option<(Reply<'s>, Envelope)> {
+        let request = Request {
+            // A datagram longer than its slot is no request of any version.
+            bytes: if datagram.truncated { &[] } else { datagram.bytes },
+            source: datagram.source,
+            received: datagram.stamps.software.map(|stamp| self.clock.stamp(stamp)),
+            now,
+        };
+        let reply = respond(&request, state, &self.policy, &mut self.clients).reply()?;
+        let envelope = Envelope { to: datagram.source, from: datagram.reply_from(), stamp: false };
+        Some((reply, envelope))
+    }
+}
 
 /// What one service thread tells of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,3 +207,15 @@ impl Words for ServiceReport {
         }
     }
 }
+
+/// Datagrams taken and answered at once.
+const BATCH: usize = 32;
+/// Bytes of a request that are looked at; NTS with its cookies stays below.
+const REQUEST_MAX: usize = 1280;
+/// Addresses listened on.
+pub const LISTEN_MAX: usize = 16;
+/// A burst of some thousand requests waits rather than being lost.
+const RECEIVE_BUFFER: usize = 1 << 20;
+const STOP_WITHIN: Pause = Pause::from_millis(200);
+/// How often the thread tells of itself.
+const TELL: Pause = Pause::from_millis(100);

@@ -1,6 +1,6 @@
 //! The simulated clock: what an engine in the universe steers.
 
-use crate::clock::{Clock, ClockError, Correction, Declaration, Now};
+use crate::clock::{Clock, ClockError, Correction, Declaration, Now, Pieces};
 use crate::discipline::servo::Order;
 use crate::time::{Duration, Raw, System, Timestamp};
 
@@ -10,8 +10,7 @@ use crate::time::{Duration, Raw, System, Timestamp};
 pub struct SimulatedClock {
     raw: Timestamp<Raw>,
     steered: bool,
-    /// Newest last; stamps are older than the piece that is in force when they are judged.
-    pieces: Vec<Correction>,
+    pieces: Pieces,
     /// What others did to the system clock.
     disturbance: Duration,
     /// What was declared last.
@@ -23,11 +22,10 @@ pub struct SimulatedClock {
 impl SimulatedClock {
     /// `steered`: readings of the system clock are the served time.
     pub fn new(raw: Timestamp<Raw>, steered: bool) -> Self {
-        let first = Correction { at: raw, ..Correction::default() };
         Self {
             raw,
             steered,
-            pieces: vec![first],
+            pieces: Pieces::starting(raw),
             disturbance: Duration::ZERO,
             declared: None,
             steps: Vec::new(),
@@ -47,25 +45,13 @@ impl SimulatedClock {
     /// What the system clock reads when the oscillator reads `raw`.
     pub fn system(&self, raw: Timestamp<Raw>) -> Timestamp<System> {
         let raw = raw + self.disturbance;
-        let applied = if self.steered { self.piece_at(raw).at(raw) } else { Duration::ZERO };
+        let applied = if self.steered { self.pieces.at(raw) } else { Duration::ZERO };
         raw.corrected_by(applied)
     }
 
     /// The oscillator as the engine must take it: nobody can undo what others did.
     fn apparent(&self) -> Timestamp<Raw> {
         self.raw + self.disturbance
-    }
-
-    fn piece_at(&self, raw: Timestamp<Raw>) -> &Correction {
-        let newer = self.pieces.iter().rposition(|piece| piece.at <= raw);
-        &self.pieces[newer.unwrap_or(0)]
-    }
-
-    fn add(&mut self, piece: Correction) {
-        if self.pieces.len() == PIECES_MAX {
-            self.pieces.remove(0);
-        }
-        self.pieces.push(piece);
     }
 }
 
@@ -82,22 +68,21 @@ impl Clock for SimulatedClock {
         if !self.steered {
             return stamp.corrected_by(Duration::ZERO);
         }
-        let inside = |piece: &&Correction| piece.raw_of(stamp) >= piece.at;
-        self.pieces.iter().rev().find(inside).unwrap_or(&self.pieces[0]).raw_of(stamp)
+        self.pieces.raw_of(stamp)
     }
 
     fn correction(&self) -> Correction {
-        self.pieces[self.pieces.len() - 1]
+        self.pieces.latest()
     }
 
     fn steer(&mut self, order: &Order) -> Result<(), ClockError> {
-        self.add(self.correction().followed_by(self.apparent(), order));
+        self.pieces.push(self.correction().followed_by(self.apparent(), order));
         Ok(())
     }
 
     fn step(&mut self, by: Duration) -> Result<(), ClockError> {
         self.steps.push(by);
-        self.add(self.correction().stepped(self.apparent(), by));
+        self.pieces.push(self.correction().stepped(self.apparent(), by));
         Ok(())
     }
 
@@ -110,6 +95,3 @@ impl Clock for SimulatedClock {
         self.steered
     }
 }
-
-/// A stamp is undone with the piece that was in force when it was taken.
-const PIECES_MAX: usize = 64;

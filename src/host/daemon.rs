@@ -1,0 +1,293 @@
+//! The daemon: starts every thread from a plan, joins them with pipes, and stops them again.
+//!
+//! Sockets are bound first, so that a port in use is told at once. Devices are opened by their own
+//! threads, which wait for what is not there yet.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+
+use maser_kernel::event::EventFd;
+use maser_kernel::process;
+use tracing::warn;
+
+use super::clock::{SoftwareClock, StampClock, View, precision};
+use super::conductor::{Conductor, ConductorReport};
+use super::drivers;
+use super::kernel_clock::KernelClock;
+use super::plan::Plan;
+use super::published::Published;
+use super::service::{self, LISTEN_MAX, Service, ServiceReport};
+use crate::clock::Clock;
+use crate::engine::{Engine, SourceReport};
+use crate::event::Event;
+use crate::pipe::{Consumer, Publisher, Reader, ring, snapshot};
+use crate::sample::Reading;
+use crate::server::Clients;
+use crate::state::State;
+use crate::time::{Timestamp, Utc};
+
+/// A running daemon.
+pub struct Daemon {
+    published: Published,
+    events: Consumer<Event>,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// How it is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Steer the kernel's clock; else a clock in software.
+    pub steer: bool,
+    /// How this process sees the machine's clock.
+    pub view: View,
+    /// A day that has passed.
+    pub pivot: Timestamp<Utc>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { steer: false, view: View::plain(), pivot: RELEASED }
+    }
+}
+
+/// Why the daemon did not start.
+#[derive(Debug)]
+pub struct StartError(String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<maser_kernel::Error> for StartError {
+    fn from(error: maser_kernel::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// What the threads share while they are started.
+struct Start {
+    plan: Arc<Plan>,
+    options: Options,
+    clock: StampClock,
+    doorbell: Arc<EventFd>,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Daemon {
+    /// Starts everything that the plan names.
+    ///
+    /// # Errors
+    /// [`StartError`] in one sentence; nothing is left running.
+    pub fn start(mut plan: Plan, options: Options) -> Result<Self, StartError> {
+        let clock = StampClock::new(options.view.clone());
+        let reading = clock.reading_time();
+        plan.engine.precision = precision(reading);
+        plan.engine.reading = reading.seconds() / 2.0;
+        let (listen, threads) =
+            plan.serve.as_ref().map_or((&[][..], 0), |s| (&s.listen[..], s.threads));
+        if listen.len() > LISTEN_MAX {
+            return Err(StartError(format!("more than {LISTEN_MAX} addresses to listen on")));
+        }
+        let sockets = service::bind(listen, threads)?;
+        if plan.lock_memory
+            && let Err(error) = process::lock_memory()
+        {
+            warn!("{error}: pages may be swapped out");
+        }
+        let mut start = Start {
+            plan: Arc::new(plan),
+            options,
+            clock,
+            doorbell: Arc::new(EventFd::new()?),
+            stop: Arc::new(AtomicBool::new(false)),
+            threads: Vec::new(),
+        };
+        let rings = start.drivers()?;
+        let (state, state_reader) = snapshot(State::default());
+        let services = start.services(sockets, &state_reader)?;
+        start.conduct(rings, state, (state_reader, services))
+    }
+
+    /// Readers of everything that is published.
+    pub fn published(&self) -> &Published {
+        &self.published
+    }
+
+    /// The oldest event not yet told.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop()
+    }
+
+    /// Stops all threads and waits for them.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Start {
+    fn drivers(&mut self) -> Result<Vec<Consumer<Reading>>, StartError> {
+        let plan = Arc::clone(&self.plan);
+        let mut rings = Vec::new();
+        for ((driver, source), id) in plan.drivers.iter().zip(&plan.engine.sources).zip(0u8..) {
+            let (producer, consumer) = ring(RING);
+            rings.push(consumer);
+            let post = drivers::Post {
+                source: crate::sample::SourceId(id),
+                name: source.name.clone(),
+                clock: self.clock.clone(),
+                ring: producer,
+                doorbell: Arc::clone(&self.doorbell),
+                stop: Arc::clone(&self.stop),
+                pivot: self.options.pivot,
+            };
+            let driver = driver.clone();
+            self.spawn(&format!("source-{id}"), move || drivers::run(&driver, post))?;
+        }
+        Ok(rings)
+    }
+
+    fn services(
+        &mut self,
+        sockets: Vec<Vec<maser_kernel::socket::TimestampingSocket>>,
+        state: &Reader<State>,
+    ) -> Result<Vec<Reader<ServiceReport>>, StartError> {
+        let plan = Arc::clone(&self.plan);
+        let Some(serve) = &plan.serve else { return Ok(Vec::new()) };
+        let policy = Arc::new(serve.policy.clone());
+        let mut readers = Vec::new();
+        for (index, sockets) in sockets.into_iter().enumerate() {
+            let (report, reader) = snapshot(ServiceReport::default());
+            readers.push(reader);
+            let service = Service::new(
+                sockets,
+                service::Post {
+                    clock: self.clock.clone(),
+                    state: state.clone(),
+                    policy: Arc::clone(&policy),
+                    clients: Clients::new(serve.clients, secret()),
+                    report,
+                    stop: Arc::clone(&self.stop),
+                },
+            );
+            self.spawn(&format!("serve-{index}"), move || service.run())?;
+        }
+        Ok(readers)
+    }
+
+    fn conduct(
+        mut self,
+        rings: Vec<Consumer<Reading>>,
+        state: Publisher<State>,
+        (state_reader, services): (Reader<State>, Vec<Reader<ServiceReport>>),
+    ) -> Result<Daemon, StartError> {
+        let (report, conductor) = snapshot(ConductorReport::default());
+        let (events, events_consumer) = ring(EVENTS);
+        let initial: Vec<SourceReport> = {
+            let clock = SoftwareClock::new(self.clock.clone());
+            Engine::new(self.plan.engine.clone(), clock).reports().collect()
+        };
+        let (publishers, sources) = initial.into_iter().map(snapshot).unzip();
+        let (doorbell, stop) = (Arc::clone(&self.doorbell), Arc::clone(&self.stop));
+        let parts = Parts { rings, doorbell, state, sources: publishers, report, events, stop };
+        let plan = self.plan.engine.clone();
+        if self.options.steer {
+            let clock = KernelClock::new(self.clock.clone())
+                .map_err(|error| StartError(error.to_string()))?;
+            let conductor = parts.conductor(Engine::new(plan, clock));
+            self.spawn("conductor", move || conductor.run())?;
+        } else {
+            let clock = SoftwareClock::new(self.clock.clone());
+            let conductor = parts.conductor(Engine::new(plan, clock));
+            self.spawn("conductor", move || conductor.run())?;
+        }
+        let published = Published {
+            state: state_reader,
+            sources,
+            conductor,
+            services,
+            clock: self.clock,
+            plan: self.plan,
+        };
+        Ok(Daemon { published, events: events_consumer, stop: self.stop, threads: self.threads })
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Result<(), StartError> {
+        let priority = self.plan.realtime_priority;
+        let thread = Builder::new().name(format!("maser-{name}")).spawn(move || {
+            if let Some(priority) = priority
+                && let Err(error) = process::set_fifo(priority)
+            {
+                warn!("{error}: this thread runs without realtime priority");
+            }
+            work();
+        });
+        match thread {
+            Ok(thread) => {
+                self.threads.push(thread);
+                Ok(())
+            }
+            Err(error) => {
+                self.stop.store(true, Ordering::Relaxed);
+                Err(StartError(format!("thread maser-{name}: {error}")))
+            }
+        }
+    }
+}
+
+/// The conductor's pipes, before it is known which clock it steers.
+struct Parts {
+    rings: Vec<Consumer<Reading>>,
+    doorbell: Arc<EventFd>,
+    state: Publisher<State>,
+    sources: Vec<Publisher<SourceReport>>,
+    report: Publisher<ConductorReport>,
+    events: crate::pipe::Producer<Event>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Parts {
+    fn conductor<C: Clock>(self, engine: Engine<C>) -> Conductor<C> {
+        let Self { rings, doorbell, state, sources, report, events, stop } = self;
+        Conductor { engine, rings, doorbell, state, sources, report, events, stop }
+    }
+}
+
+/// A key that nobody outside knows, against chosen collisions in the client table. The standard
+/// library seeds its own hash tables from the kernel; two of those hashes are the key.
+fn secret() -> [u64; 2] {
+    use std::hash::{BuildHasher, RandomState};
+    core::array::from_fn(|index| RandomState::new().hash_one(index))
+}
+
+/// Readings waiting for the conductor: at ten a second a quarter of a minute's standstill.
+const RING: usize = 256;
+/// Events waiting to be told.
+const EVENTS: usize = 1024;
+/// No receiver's date lies before this program's: 2026-01-01T00:00:00Z.
+const RELEASED: Timestamp<Utc> = Timestamp::from_seconds(1_767_225_600);
