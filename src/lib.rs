@@ -6,6 +6,7 @@
 //! seeds are arguments. `ARCHITECTURE.md` has the map and the laws; `tests/tidy.rs` holds them.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod discipline;
