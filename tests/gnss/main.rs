@@ -4,6 +4,8 @@
 //! of. `tests/data/gnss/README.md` says where logs and gpsd's readings come from.
 #![expect(clippy::unwrap_used, reason = "without its data a test must fail")]
 
+mod replay;
+
 use std::fs;
 
 use maser::time::{Date, Duration, Timestamp, Utc};
@@ -83,18 +85,8 @@ const LOGS: [Log; 9] = [
 #[test]
 fn the_same_seconds_as_gpsd() {
     for log in &LOGS {
-        let (mut ours, _) = read(&[&log.bytes()], log.pivot());
-        let mut gpsd = log.gpsd();
-        for difference in log.differences {
-            let (seconds, second, why) = match difference {
-                Difference::OnlyOurs { second, why } => (&mut ours, second, why),
-                Difference::OnlyGpsd { second, why } => (&mut gpsd, second, why),
-            };
-            let at = seconds.iter().position(|label| label == second);
-            seconds.remove(at.unwrap_or_else(|| panic!("{}: {second} {why}", log.name)));
-        }
-        assert_eq!(ours, gpsd, "{}", log.name);
-        assert!(!ours.is_empty());
+        let (ours, _) = read(&[&log.bytes()], log.pivot());
+        log.compare(ours);
     }
 }
 
@@ -247,6 +239,21 @@ fn check(stream: &[u8], pivot: Timestamp<Utc>) -> Result<(), TestCaseError> {
 impl Log {
     fn bytes(&self) -> Vec<u8> {
         without_header(fs::read(format!("{DATA}/{}.log", self.name)).unwrap())
+    }
+
+    /// Our seconds against gpsd's, but for what is known to differ.
+    fn compare(&self, mut ours: Vec<String>) {
+        let mut gpsd = self.gpsd();
+        for difference in self.differences {
+            let (seconds, second, why) = match difference {
+                Difference::OnlyOurs { second, why } => (&mut ours, second, why),
+                Difference::OnlyGpsd { second, why } => (&mut gpsd, second, why),
+            };
+            let at = seconds.iter().position(|label| label == second);
+            seconds.remove(at.unwrap_or_else(|| panic!("{}: {second} {why}", self.name)));
+        }
+        assert_eq!(ours, gpsd, "{}", self.name);
+        assert!(!ours.is_empty());
     }
 
     fn gpsd(&self) -> Vec<String> {
