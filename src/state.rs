@@ -162,7 +162,7 @@ impl ErrorTerms {
 }
 
 /// How uncertain the estimate is, and how that grows: an envelope over every wander that the
-/// samples still allow (ESTIMATE in `docs/discipline.md`). All in seconds, all at `State::anchor`.
+/// samples still allow. All in seconds, all at [`State::anchor`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct NoiseGrowth {
     /// Variance of phase, s².

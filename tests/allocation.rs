@@ -2,7 +2,12 @@
 
 use core::hint::black_box;
 use core::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use maser::host::clock::StampClock;
+use maser::host::service::{self, Post, Service, ServiceReport};
+use maser::pipe::snapshot;
 use maser::server::{
     Access, AccessTable, Clients, Outcome, Policy, REPLY_MAX, Request, Rule, TableSize, respond,
 };
@@ -18,6 +23,56 @@ fn allocations_are_counted() {
     let before = allocation::count();
     black_box(Box::new(1));
     assert_eq!(allocation::count(), before + 1);
+}
+
+/// A whole service thread over real sockets: whatever it allocates, it allocates at its start.
+#[test]
+fn serving_allocates_nothing_however_many_ask() {
+    let (few, many) = (allocations_of_a_service(50), allocations_of_a_service(5000));
+    assert_eq!(few, many);
+}
+
+/// Runs a service in this thread while another asks `requests` times; counts this thread's
+/// allocations.
+fn allocations_of_a_service(requests: u32) -> u64 {
+    let state = State { stratum: 1, leap: LeapIndicator::None, ..State::default() };
+    let (_publisher, state) = snapshot(state);
+    let (report, told) = snapshot(ServiceReport::default());
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut sockets = service::bind(&["127.0.0.1:0".parse().unwrap()], 1).unwrap();
+    let address = sockets[0][0].local_address().unwrap();
+    let post = Post {
+        clock: StampClock::default(),
+        state,
+        policy: Arc::new(Policy { rate: None, ..Policy::default() }),
+        clients: Clients::new(TableSize::default(), [1, 2]),
+        report,
+        stop: Arc::clone(&stop),
+    };
+    let service = Service::new(sockets.remove(0), post);
+    let asking = std::thread::spawn(move || {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(address).unwrap();
+        socket.set_read_timeout(Some(std::time::Duration::from_secs(2))).unwrap();
+        let mut reply = [0; 64];
+        let mut request = [0; 48];
+        request[0] = 0x23;
+        for n in 0..requests {
+            request[40..44].copy_from_slice(&(n + 1).to_be_bytes());
+            socket.send(&request).unwrap();
+            assert_eq!(socket.recv(&mut reply).unwrap(), 48);
+            assert_eq!(reply[24..32], request[40..48]);
+        }
+        // It reports ten times a second.
+        std::thread::sleep(std::time::Duration::from_millis(400));
+        stop.store(true, Ordering::Relaxed);
+    });
+    let before = allocation::count();
+    service.run();
+    let allocated = allocation::count() - before;
+    asking.join().unwrap();
+    assert_eq!(told.read().counters.of(Outcome::Served), u64::from(requests));
+    allocated
 }
 
 /// Ten thousand requests: known, new and evicted clients, limited, denied and ignored ones, with

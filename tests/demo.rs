@@ -146,8 +146,7 @@ fn maser(arguments: &[&str]) -> Command {
 fn segments() -> Vec<String> {
     let table = std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
     let keys = table.lines().skip(1).filter_map(|line| line.split_whitespace().next());
-    let unit = |key: &&str| {
-        key.parse::<i64>().is_ok_and(|key| (0x4e54_5030..0x4e54_5130).contains(&key))
-    };
+    let unit =
+        |key: &&str| key.parse::<i64>().is_ok_and(|key| (0x4e54_5030..0x4e54_5130).contains(&key));
     keys.filter(unit).map(str::to_owned).collect()
 }

@@ -50,6 +50,7 @@ impl<'a> Check<'a> {
             sources,
             policy: self.clock(&file.clock),
             local: file.local.as_ref().map(|local| self.local(local)),
+            leaps: None,
             precision: PRECISION_UNMEASURED,
             reading: READING_UNMEASURED,
         };

@@ -2,7 +2,7 @@
 
 use crate::sample::SourceId;
 use crate::source::pairing::Declared;
-use crate::time::{Duration, Exponent, Frequency};
+use crate::time::{Duration, Exponent, Frequency, LeapTable};
 
 /// Everything that does not change while the engine runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +13,8 @@ pub struct Plan {
     pub policy: Policy,
     /// Serve this machine's own clock when nothing better is known.
     pub local: Option<LocalPlan>,
+    /// Leap seconds known beforehand; without them sources announce.
+    pub leaps: Option<LeapTable>,
     /// log2 s of the time it takes to read the clock.
     pub precision: Exponent,
     /// Half the time it takes to read the clock, s.

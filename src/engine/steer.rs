@@ -6,7 +6,7 @@ use crate::clock::{Clock, Declaration};
 use crate::discipline::phase::{self, Conditions};
 use crate::event::EventKind;
 use crate::state::{ErrorTerms, Phase, STRATUM_UNSYNCHRONISED, State, Term};
-use crate::time::{Duration, Frequency, LeapIndicator, Raw, Timestamp};
+use crate::time::{Duration, Frequency, LeapIndicator, Raw, TaiOffset, Timestamp};
 
 impl<C: Clock> Engine<C> {
     /// Brings the served clock to the estimate.
@@ -130,12 +130,14 @@ impl<C: Clock> Engine<C> {
 
     /// Stratum, reference id and leap: who we say we follow, and whether we say anything.
     fn name_reference(&mut self, state: &mut State, raw: Timestamp<Raw>) {
+        state.tai_offset = self.tai_offset(state);
         if state.phase.is_synchronised() {
             // In holdover the last one followed is still where the time came from.
             if let Some(source) = state.selected.and_then(|id| self.sources.get(id.index())) {
                 state.stratum = source.plan.stratum + 1;
                 state.reference_id = source.plan.reference_id;
-                state.leap = source.last.map_or(LeapIndicator::None, |s| s.leap);
+                let announced = source.last.map_or(LeapIndicator::None, |s| s.leap);
+                state.leap = self.leap_of_table(state).unwrap_or(announced);
                 state.jitter = source.report.jitter;
             }
             state.fixed = state.fixed.with(Term::Local, 0.0);
@@ -155,6 +157,19 @@ impl<C: Clock> Engine<C> {
             state.fixed = state.fixed.with(Term::Local, State::default().fixed.sum());
         }
         self.serve_local_clock(state, raw);
+    }
+
+    /// A list that is still complete knows better than any source; an expired one keeps quiet about
+    /// leaps, though its TAI − UTC is the best guess there is.
+    fn leap_of_table(&self, state: &State) -> Option<LeapIndicator> {
+        let now = state.utc(self.now.system);
+        let table = self.plan.leaps.as_ref().filter(|table| now < table.expires())?;
+        Some(table.indicator(now))
+    }
+
+    fn tai_offset(&self, state: &State) -> Option<TaiOffset> {
+        let table = self.plan.leaps.as_ref().filter(|_| state.phase.is_synchronised())?;
+        table.tai_offset(state.utc(self.now.system))
     }
 
     /// chrony's `local`: rather a clock that all clients share than none.

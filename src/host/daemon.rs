@@ -4,6 +4,7 @@
 //! threads, which wait for what is not there yet.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
@@ -26,7 +27,7 @@ use crate::pipe::{Consumer, Publisher, Reader, ring, snapshot};
 use crate::sample::Reading;
 use crate::server::Clients;
 use crate::state::State;
-use crate::time::{Timestamp, Utc};
+use crate::time::{LeapTable, System, Timestamp, Utc};
 
 /// A running daemon.
 pub struct Daemon {
@@ -91,6 +92,8 @@ impl Daemon {
         let reading = clock.reading_time();
         plan.engine.precision = precision(reading);
         plan.engine.reading = reading.seconds() / 2.0;
+        plan.engine.leaps =
+            plan.leap_file.as_deref().and_then(|file| leap_table(file, clock.now()));
         let (listen, threads) =
             plan.serve.as_ref().map_or((&[][..], 0), |s| (&s.listen[..], s.threads));
         if listen.len() > LISTEN_MAX {
@@ -275,6 +278,25 @@ impl Parts {
     fn conductor<C: Clock>(self, engine: Engine<C>) -> Conductor<C> {
         let Self { rings, doorbell, state, sources, report, events, stop } = self;
         Conductor { engine, rings, doorbell, state, sources, report, events, stop }
+    }
+}
+
+/// The leap second list. One that is missing, damaged or expired is said, and stops nothing.
+fn leap_table(file: &Path, now: Timestamp<System>) -> Option<LeapTable> {
+    let text = std::fs::read_to_string(file).map_err(|error| error.to_string());
+    let table = text.and_then(|text| LeapTable::parse(&text).map_err(|error| error.to_string()));
+    match table {
+        Ok(table) => {
+            let expires = table.expires();
+            if expires.units() < now.units() {
+                warn!("{}: expired on {expires}; leaps are taken from sources", file.display());
+            }
+            Some(table)
+        }
+        Err(error) => {
+            warn!("{}: {error}; leaps are taken from sources", file.display());
+            None
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use maser::event::EventKind;
 use maser::mitigation::Verdict;
 use maser::sample::SourceId;
 use maser::state::Phase;
-use maser::time::{Duration, Frequency};
+use maser::time::{Duration, Frequency, LeapIndicator, LeapTable, TaiOffset, Timestamp};
 use world::{Receiver, World, WorldPlan};
 
 const TEXT: usize = 0;
@@ -222,6 +222,27 @@ fn marks_need_no_text_and_are_checked_against_it() {
         world.run(300.0);
         assert_eq!(world.phase(), Phase::Locked, "{text:?}");
         assert_eq!(world.violations, 0);
+    }
+}
+
+#[test]
+fn a_leap_second_list_announces_in_its_month_and_keeps_quiet_once_expired() {
+    let list = include_str!("../data/leap-seconds.list");
+    // 2016-12-15, 2017-01-15 and a day after the list's expiry in 2026.
+    let days = [
+        (1_481_760_000, LeapIndicator::Insert, 36),
+        (1_484_438_400, LeapIndicator::None, 37),
+        (1_782_691_200, LeapIndicator::None, 37),
+    ];
+    for (start, leap, tai) in days {
+        let mut world = World::new(WorldPlan {
+            leaps: Some(LeapTable::parse(list).expect("the published list")),
+            start: Timestamp::from_seconds(start),
+            ..WorldPlan::default()
+        });
+        world.run(60.0);
+        assert_eq!(world.state().leap, leap, "{start}");
+        assert_eq!(world.state().tai_offset, Some(TaiOffset(tai)), "{start}");
     }
 }
 

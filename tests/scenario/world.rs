@@ -11,7 +11,9 @@ use maser::sample::{Reading, ReadingKind, SourceId};
 use maser::sim::{Oscillator, SimulatedClock};
 use maser::source::pairing::Declared;
 use maser::state::{Phase, State};
-use maser::time::{Duration, Exponent, Frequency, LeapIndicator, System, Timestamp, Utc};
+use maser::time::{
+    Duration, Exponent, Frequency, LeapIndicator, LeapTable, System, Timestamp, Utc,
+};
 
 /// A receiver: pulses at the second, text after it, corrections before it.
 #[derive(Clone, Debug)]
@@ -64,6 +66,8 @@ pub struct WorldPlan {
     pub policy: Policy,
     pub local: Option<u8>,
     pub sources: bool,
+    pub leaps: Option<LeapTable>,
+    pub start: Timestamp<Utc>,
 }
 
 impl Default for WorldPlan {
@@ -78,6 +82,8 @@ impl Default for WorldPlan {
             policy: Policy::default(),
             local: None,
             sources: true,
+            leaps: None,
+            start: Timestamp::from_seconds(1_700_000_000),
         }
     }
 }
@@ -114,7 +120,7 @@ enum Step {
 
 impl World {
     pub fn new(plan: WorldPlan) -> Self {
-        let start = Timestamp::from_seconds(1_700_000_000);
+        let start = plan.start;
         let mut oscillator = Oscillator::new(
             plan.seed,
             start,
@@ -150,6 +156,7 @@ impl World {
                 uncertainty: 1.0,
                 wait: Duration::from_seconds(300),
             }),
+            leaps: plan.leaps,
             precision: Exponent(-24),
             reading: 3e-8,
         };
