@@ -316,13 +316,13 @@ pub(super) fn flag(key: Option<&Spanned<bool>>) -> bool {
 }
 
 /// Every address of the machine.
-pub(crate) fn everywhere() -> [SocketAddr; 2] {
+pub(super) fn everywhere() -> [SocketAddr; 2] {
     [(IpAddr::V4(Ipv4Addr::UNSPECIFIED), NTP_PORT), (Ipv6Addr::UNSPECIFIED.into(), NTP_PORT)]
         .map(SocketAddr::from)
 }
 
 /// `address:port`, or an address alone for port 123.
-pub(crate) fn address(text: &str) -> Option<SocketAddr> {
+pub fn address(text: &str) -> Option<SocketAddr> {
     let bare = || text.parse().map(|ip: IpAddr| SocketAddr::new(ip, NTP_PORT));
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
     let address = text.parse().or_else(|_| bare()).ok();

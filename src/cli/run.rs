@@ -1,0 +1,155 @@
+//! `maser run`: from the command line to a plan that may be run on this machine.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use maser_kernel::process::{self, Capability};
+
+use super::Failure;
+use crate::config;
+use crate::host::plan::{Plan, Serve};
+use crate::host::rivals::{self, Rival};
+use crate::server::{Policy, TableSize};
+
+/// What to run.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = "/etc/maser/maser.toml")]
+    pub config: PathBuf,
+    /// Leave this machine's clock alone: correct it in software, for those who ask.
+    #[arg(long)]
+    pub no_steer: bool,
+    /// Serve time here instead of where the file says; may be repeated. Port 123 unless given.
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
+    pub listen: Vec<SocketAddr>,
+    /// Control socket, instead of the file's.
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+/// A plan with the command line's word over the file's, and whether the clock may be and is to be
+/// steered.
+///
+/// # Errors
+/// What is wrong with the file; and if the clock is to be steered, that this process may not, or who
+/// steers it already.
+pub fn prepare(args: &RunArgs) -> Result<Plan, Failure> {
+    let mut plan = config::load(&args.config).map_err(Failure::new)?;
+    apply(args, &mut plan);
+    if !args.no_steer {
+        let may_steer = process::has(Capability::SysTime).map_err(Failure::new)?;
+        may_start(may_steer, &rivals::scan())?;
+    }
+    Ok(plan)
+}
+
+/// Where time is served: `--listen` of several subcommands.
+///
+/// # Errors
+/// Anything but an address with or without a port.
+pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    match config::address(text) {
+        Some(address) if address.port() != 0 => Ok(address),
+        _ => Err("an address such as 0.0.0.0:123 or [::1]:11123".to_owned()),
+    }
+}
+
+fn apply(args: &RunArgs, plan: &mut Plan) {
+    if !args.listen.is_empty() {
+        let serve = plan.serve.get_or_insert_with(|| Serve {
+            listen: Vec::new(),
+            threads: 1,
+            policy: Policy::default(),
+            clients: TableSize::default(),
+        });
+        serve.listen.clone_from(&args.listen);
+    }
+    if let Some(socket) = &args.socket {
+        plan.control.clone_from(socket);
+    }
+}
+
+/// Whether this process may steer the machine's clock, alone.
+fn may_start(may_steer: bool, rivals: &[Rival]) -> Result<(), Failure> {
+    if !may_steer {
+        return Err(Failure::new(
+            "steering this machine's clock needs CAP_SYS_TIME, which this process lacks; run it as \
+             root or with that capability, or with --no-steer",
+        ));
+    }
+    if rivals.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = rivals.iter().map(ToString::to_string).collect();
+    let (verb, object) = if rivals.len() == 1 { ("steers", "it") } else { ("steer", "them") };
+    let names = names.join(" and ");
+    Err(Failure::new(format_args!(
+        "{names} {verb} this machine's clock already; stop {object}, or run with --no-steer"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(listen: &[&str], socket: Option<&str>) -> RunArgs {
+        RunArgs {
+            config: "config/demo.toml".into(),
+            no_steer: true,
+            listen: listen.iter().map(|text| parse_address(text).unwrap()).collect(),
+            socket: socket.map(PathBuf::from),
+        }
+    }
+
+    #[test]
+    fn the_command_line_overrules_the_file() {
+        let plan = prepare(&args(&[], None)).unwrap();
+        assert_eq!(plan.control, PathBuf::from("/tmp/maser-demo/maser.sock"));
+        let plan = prepare(&args(&["::1", "127.0.0.1:4123"], Some("/run/other"))).unwrap();
+        assert_eq!(plan.control, PathBuf::from("/run/other"));
+        let serve = plan.serve.unwrap();
+        let expected: [SocketAddr; 2] =
+            ["[::1]:123".parse().unwrap(), "127.0.0.1:4123".parse().unwrap()];
+        assert_eq!(serve.listen, expected);
+        // The file's policy stays.
+        assert_eq!(serve.policy.rate, None);
+    }
+
+    #[test]
+    fn listening_makes_a_server_of_a_file_without_one() {
+        let mut plan = config::parse("empty", "").unwrap();
+        apply(&args(&["127.0.0.1:4123"], None), &mut plan);
+        assert_eq!(plan.serve.unwrap().policy, Policy::default());
+    }
+
+    #[test]
+    fn one_clear_sentence_without_the_right_or_beside_a_rival() {
+        let rival = |pid, name: &str| Rival { pid, name: name.to_owned() };
+        assert_eq!(may_start(true, &[]), Ok(()));
+        let told = may_start(false, &[rival(1, "ntpd")]).unwrap_err().to_string();
+        assert!(told.contains("CAP_SYS_TIME") && told.contains("--no-steer"), "{told}");
+        let told = may_start(true, &[rival(7, "chronyd")]).unwrap_err();
+        let expected = "chronyd (pid 7) steers this machine's clock already; stop it, or run with \
+                        --no-steer";
+        assert_eq!((told.code(), told.to_string().as_str()), (1, expected));
+        let told = may_start(true, &[rival(7, "ntpd"), rival(9, "phc2sys")]).unwrap_err();
+        assert!(told.to_string().starts_with("ntpd (pid 7) and phc2sys (pid 9) steer this"));
+    }
+
+    #[test]
+    fn a_broken_file_is_told_line_by_line() {
+        let broken = RunArgs { config: "/nonexistent".into(), ..args(&[], None) };
+        assert!(prepare(&broken).unwrap_err().to_string().contains("cannot be read"));
+    }
+
+    #[test]
+    fn addresses_are_read_with_and_without_a_port() {
+        assert_eq!(parse_address("10.0.0.1").unwrap().port(), 123);
+        assert_eq!(parse_address("[::1]").unwrap(), "[::1]:123".parse().unwrap());
+        for text in ["localhost", "10.0.0.1:0", "10.0.0.1:", "", "1.2.3.4:99999", "[::1"] {
+            assert!(parse_address(text).is_err(), "{text}");
+        }
+    }
+}
