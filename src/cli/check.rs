@@ -41,22 +41,33 @@ fn summary(plan: &Plan) -> String {
         Some(serve) => line("serve", &serve_line(serve)),
         None => line("serve", "no: there is no table [serve]"),
     }
-    line("step", &match plan.engine.policy.step {
-        StepPolicy::Never => "never".to_owned(),
-        StepPolicy::First { threshold, count } => {
-            format!("offsets above {}, {count} times", bare(threshold))
-        }
-        StepPolicy::Always { threshold } => format!("offsets above {}, always", bare(threshold)),
-    });
-    line("holdover", &format!("until the bound passes {}", bare(plan.engine.policy.holdover_limit)));
+    line(
+        "step",
+        &match plan.engine.policy.step {
+            StepPolicy::Never => "never".to_owned(),
+            StepPolicy::First { threshold, count } => {
+                format!("offsets above {}, {count} times", bare(threshold))
+            }
+            StepPolicy::Always { threshold } => {
+                format!("offsets above {}, always", bare(threshold))
+            }
+        },
+    );
+    line(
+        "holdover",
+        &format!("until the bound passes {}", bare(plan.engine.policy.holdover_limit)),
+    );
     if let Some(local) = &plan.engine.local {
         let wait = bare(local.wait);
         line("local", &format!("as stratum {} after {wait} without a source", local.stratum));
     }
-    line("leap", &plan.leap_file.as_ref().map_or_else(
-        || "as the sources announce".to_owned(),
-        |file| file.display().to_string(),
-    ));
+    line(
+        "leap",
+        &plan.leap_file.as_ref().map_or_else(
+            || "as the sources announce".to_owned(),
+            |file| file.display().to_string(),
+        ),
+    );
     line("control", &plan.control.display().to_string());
     out
 }
@@ -90,7 +101,8 @@ fn serve_line(serve: &Serve) -> String {
         None => "no limit of rate".to_owned(),
     };
     let (clients, threads) = (serve.clients.clients, serve.threads);
-    let threads = if threads == 1 { String::new() } else { format!(" on each of {threads} threads") };
+    let threads =
+        if threads == 1 { String::new() } else { format!(" on each of {threads} threads") };
     format!("{}, {clients} clients remembered{threads}, {rate}", addresses.join(", "))
 }
 

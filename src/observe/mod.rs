@@ -20,7 +20,7 @@ mod tests;
 pub use ledger::{Ledger, LedgerTerm};
 pub use sources::{SourceLine, Sources};
 pub use text::{Scaled, utc};
-pub use tracking::{Requests, Tracking};
+pub use tracking::{Requests, Tracking, leap_name};
 
 use crate::engine::SourceReport;
 use crate::server::Counters;
