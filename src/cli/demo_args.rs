@@ -12,25 +12,25 @@ use crate::time::Duration;
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
     /// End by itself after so many seconds, with a summary.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub seconds: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub seconds: Option<u64>,
     /// The summary as one line of JSON.
     #[arg(long)]
     pub json: bool,
-    /// Where the demo serves time.
+    /// Where the demo serves time; may be repeated.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:11123",
           value_parser = super::run::parse_address)]
-    pub listen: SocketAddr,
+    pub listen: Vec<SocketAddr>,
     /// How the modelled receiver's pulses reach the daemon.
     #[arg(long, value_enum, default_value_t = Via::Sock)]
     pub via: Via,
     /// Shift the pulses behind the receiver's declared error: the judge must see it.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "0",
-          hide_default_value = true, allow_hyphen_values = true)]
-    pub plant: Duration,
-    /// Seed of everything that is drawn; one is chosen and printed unless given.
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration,
+          allow_hyphen_values = true)]
+    pub plant: Option<Duration>,
+    /// Seed of everything that is drawn.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
     /// Control socket; one in a private directory is made and printed unless given.
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
@@ -68,12 +68,12 @@ mod tests {
     #[test]
     fn arguments_and_their_defaults() {
         let demo = parsed("").unwrap();
-        assert_eq!(demo.listen, "127.0.0.1:11123".parse().unwrap());
-        assert_eq!((demo.via, demo.plant, demo.seconds), (Via::Sock, Duration::ZERO, None));
+        assert_eq!(demo.listen, ["127.0.0.1:11123".parse().unwrap()]);
+        assert_eq!((demo.via, demo.plant, demo.seconds), (Via::Sock, None, None));
         let demo = parsed("--seconds 50 --json --via shm --plant 100us --seed 7").unwrap();
-        assert_eq!((demo.via, demo.seconds, demo.seed), (Via::Shm, Some(50), Some(7)));
-        assert_eq!(demo.plant, Duration::from_micros(100));
-        assert_eq!(parsed("--plant -100us").unwrap().plant, Duration::from_micros(-100));
+        assert_eq!((demo.via, demo.seconds, demo.seed), (Via::Shm, Some(50), 7));
+        assert_eq!(demo.plant, Some(Duration::from_micros(100)));
+        assert_eq!(parsed("--plant -100us").unwrap().plant, Some(Duration::from_micros(-100)));
         for line in ["--seconds 0", "--via tape", "--plant soon", "--listen localhost"] {
             assert!(parsed(line).is_err(), "{line}");
         }

@@ -4,10 +4,12 @@
 //! `query`: 3 nobody answered, 4 the answer says that the server does not know the time.
 
 mod check;
+pub mod demo;
 pub mod demo_args;
 pub mod query;
 mod report;
 pub mod run;
+pub mod signals;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -27,6 +29,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the daemon.
+    Run(run::RunArgs),
     /// Check a configuration file and say what it was understood to mean.
     Check(check::CheckArgs),
     /// Show the clock: where it stands, by what, and how far it may be off.
@@ -37,16 +41,20 @@ enum Command {
     Ledger(report::ReportArgs),
     /// Ask a server for the time, once, and compare this machine's clock with it.
     Query(query::QueryArgs),
+    /// Show a whole stratum-1 server at work, without hardware or privileges.
+    Demo(demo_args::DemoArgs),
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Tracking(args) => report::tracking(&args),
         Command::Sources(args) => report::sources(&args),
         Command::Ledger(args) => report::ledger(&args),
         Command::Query(args) => query::run(&args),
+        Command::Demo(args) => demo::run(&args).map_err(Failure::new),
     };
     match done {
         Ok(code) => code,
@@ -118,6 +126,8 @@ mod tests {
             "maser tracking --json --socket /run/x",
             "maser sources -v",
             "maser ledger",
+            "maser run --config a.toml --no-steer --listen ::1 --listen 127.0.0.1:4123 --socket /b",
+            "maser demo --seconds 5 --json",
             "maser query [::1]:11123 --samples 8 --timeout 0.5 --json",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
@@ -131,6 +141,8 @@ mod tests {
             "maser query a --timeout nan",
             "maser check",
             "maser ledger -v",
+            "maser run --listen here",
+            "maser demo --seconds 0",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");

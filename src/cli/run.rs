@@ -1,16 +1,29 @@
-//! `maser run`: from the command line to a plan that may be run on this machine.
+//! `maser run`: from the command line to a plan that may be run on this machine, and its run.
 
+use std::fs;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration as Pause;
 
 use clap::Args;
 use maser_kernel::process::{self, Capability};
+use tracing::{debug, error, info, warn};
+use tracing_subscriber::EnvFilter;
 
-use super::Failure;
+use super::{Failure, signals};
 use crate::config;
+use crate::event::{Event, Severity};
+use crate::host::clock::StampClock;
+use crate::host::control;
+use crate::host::daemon::{Daemon, Options};
 use crate::host::plan::{Plan, Serve};
 use crate::host::rivals::{self, Rival};
 use crate::server::{Policy, TableSize};
+use crate::time::{Duration, LeapTable};
 
 /// What to run.
 #[derive(Clone, Debug, Args)]
@@ -29,8 +42,30 @@ pub struct RunArgs {
     pub socket: Option<PathBuf>,
 }
 
-/// A plan with the command line's word over the file's, and whether the clock may be and is to be
-/// steered.
+/// Runs the daemon until it is told to end.
+pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
+    let plan = prepare(args)?;
+    log_to_stderr();
+    check_leap_file(&plan);
+    let names: Vec<String> = plan.engine.sources.iter().map(|source| source.name.clone()).collect();
+    let ended = signals::watch().map_err(Failure::new)?;
+    // Before anything starts: another daemon with this configuration answers here.
+    let socket = control::Socket::bind(&plan.control).map_err(Failure::new)?;
+    let options = Options { steer: !args.no_steer, ..Options::default() };
+    let mut daemon = Daemon::start(plan, options).map_err(Failure::new)?;
+    let control = control::Server::on(socket, daemon.published().clone()).map_err(Failure::new)?;
+    while !ended.load(Ordering::Relaxed) {
+        while let Some(event) = daemon.poll_event() {
+            log(&event, &names);
+        }
+        thread::sleep(LOG_EVERY);
+    }
+    drop(control);
+    daemon.stop();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A plan with the command line's word over the file's, that this process may run.
 ///
 /// # Errors
 /// What is wrong with the file; and if the clock is to be steered, that this process may not, or who
@@ -71,6 +106,50 @@ fn apply(args: &RunArgs, plan: &mut Plan) {
     }
 }
 
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let ansi = io::stderr().is_terminal();
+    // Fails only if it was done before.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(ansi)
+        .with_target(false)
+        .try_init();
+}
+
+fn log(event: &Event, names: &[String]) {
+    let source = event.source.and_then(|id| names.get(id.index()));
+    let text = match source {
+        Some(name) => format!("{name}: {}", event.kind),
+        None => event.kind.to_string(),
+    };
+    match event.kind.severity() {
+        Severity::Debug => debug!("{text}"),
+        Severity::Info => info!("{text}"),
+        Severity::Warning => warn!("{text}"),
+        Severity::Error => error!("{text}"),
+    }
+}
+
+/// A list that is expired or damaged warns and never stops.
+fn check_leap_file(plan: &Plan) {
+    let Some(path) = &plan.leap_file else { return };
+    let shown = path.display();
+    match fs::read_to_string(path).map(|text| LeapTable::parse(&text)) {
+        Err(error) => warn!("{shown}: {error}; leap seconds only as the sources announce them"),
+        Ok(Err(error)) => {
+            warn!("{shown}: {error}; leap seconds only as the sources announce them");
+        }
+        Ok(Ok(table)) => {
+            let now = StampClock::default().now().corrected_by(Duration::ZERO);
+            if table.expires() <= now {
+                warn!("{shown}: expired; fetch a new one from the IERS");
+            }
+        }
+    }
+}
+
 /// Whether this process may steer the machine's clock, alone.
 fn may_start(may_steer: bool, rivals: &[Rival]) -> Result<(), Failure> {
     if !may_steer {
@@ -89,6 +168,9 @@ fn may_start(may_steer: bool, rivals: &[Rival]) -> Result<(), Failure> {
         "{names} {verb} this machine's clock already; stop {object}, or run with --no-steer"
     )))
 }
+
+/// Events are told so late at most, and an end is noticed.
+const LOG_EVERY: Pause = Pause::from_millis(100);
 
 #[cfg(test)]
 mod tests {

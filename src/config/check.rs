@@ -14,6 +14,7 @@ use super::file::{self, File, Switch};
 use super::time::Time;
 use crate::engine::{LocalPlan, Policy as ClockPolicy, StepPolicy};
 use crate::host::plan::{Plan, Serve};
+use crate::host::service::LISTEN_MAX;
 use crate::server::{Access, AccessTable, Policy, Prefix, RateLimit, Rule, TableSize};
 use crate::time::{Duration, Exponent, Frequency};
 
@@ -353,7 +354,6 @@ const STEPS: u32 = 3;
 const SLEW_LIMIT_PPM: f64 = 83_333.0;
 
 const NTP_PORT: u16 = 123;
-const LISTEN_MAX: usize = 64;
 const CLIENTS_MAX: usize = 1 << 22;
 
 pub(super) const MICROSECOND: Duration = Duration::from_micros(1);

@@ -27,7 +27,7 @@ use crate::observe::{Ledger, Service, Sight, Sources, Tracking};
 
 /// A bound control socket. Dropping it removes its file.
 #[derive(Debug)]
-pub struct ControlSocket {
+pub struct Socket {
     listener: UnixListener,
     path: PathBuf,
     /// Device and inode of the file, so that only our own is removed.
@@ -36,30 +36,30 @@ pub struct ControlSocket {
 
 /// A running control thread. Dropping it ends the thread and removes the socket.
 #[derive(Debug)]
-pub struct ControlThread {
+pub struct Server {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// Why there is no control socket, or no answer from one; a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ControlError(String);
+pub struct Error(String);
 
-impl fmt::Display for ControlError {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for ControlError {}
+impl std::error::Error for Error {}
 
-impl ControlSocket {
+impl Socket {
     /// Binds the socket; makes its directory if only that is missing.
     ///
     /// # Errors
     /// A daemon answers there already, something else than a socket is there, the directory can be
     /// written by everybody, or the kernel refuses.
-    pub fn bind(path: &Path) -> Result<Self, ControlError> {
+    pub fn bind(path: &Path) -> Result<Self, Error> {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = directory.ok_or_else(|| failed(path, "is not an absolute path"))?;
         prepare(directory)?;
@@ -96,7 +96,7 @@ impl ControlSocket {
     }
 }
 
-impl Drop for ControlSocket {
+impl Drop for Socket {
     fn drop(&mut self) {
         let ours = |metadata: fs::Metadata| (metadata.dev(), metadata.ino()) == self.identity;
         if fs::symlink_metadata(&self.path).is_ok_and(ours) {
@@ -105,26 +105,34 @@ impl Drop for ControlSocket {
     }
 }
 
-impl ControlThread {
+impl Server {
     /// Binds the socket and answers on a thread of its own.
     ///
     /// # Errors
-    /// Those of [`ControlSocket::bind`].
-    pub fn start(path: &Path, published: Published) -> Result<Self, ControlError> {
-        let socket = ControlSocket::bind(path)?;
+    /// Those of [`Socket::bind`].
+    pub fn start(path: &Path, published: Published) -> Result<Self, Error> {
+        Self::on(Socket::bind(path)?, published)
+    }
+
+    /// Answers on a socket bound before.
+    ///
+    /// # Errors
+    /// If there is no thread to be had.
+    pub fn on(socket: Socket, published: Published) -> Result<Self, Error> {
+        let path = socket.path.clone();
         let (stop, stopped) = oneshot::channel();
         let run = move || {
             if let Err(error) = socket.serve(published, stopped) {
                 tracing::error!("control socket: {error}");
             }
         };
-        let thread = thread::Builder::new().name("control".to_owned()).spawn(run);
-        let thread = thread.map_err(|error| failed(path, error))?;
+        let thread = thread::Builder::new().name("maser-control".to_owned()).spawn(run);
+        let thread = thread.map_err(|error| failed(&path, error))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 
-impl Drop for ControlThread {
+impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -138,7 +146,7 @@ impl Drop for ControlThread {
 ///
 /// # Errors
 /// Nobody answers there, the caller may not ask, or the daemon does not know the request.
-pub fn ask(path: &Path, request: &str) -> Result<String, ControlError> {
+pub fn ask(path: &Path, request: &str) -> Result<String, Error> {
     let told = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
             failed(path, "no daemon answers here; is maser running, with this control socket?")
@@ -243,6 +251,7 @@ fn with_sight<T: Serialize>(published: &Published, report: impl FnOnce(&Sight<'_
         state: &state,
         names: &names,
         sources: &sources,
+        dropped: published.conductor.read().dropped,
         service: (!published.services.is_empty()).then_some(service),
     }))
 }
@@ -256,7 +265,7 @@ fn error_line(error: &str) -> String {
 }
 
 /// Makes the directory if it is missing, and refuses one in which anybody could replace the socket.
-fn prepare(directory: &Path) -> Result<(), ControlError> {
+fn prepare(directory: &Path) -> Result<(), Error> {
     match DirBuilder::new().mode(0o750).create(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             return Err(failed(directory, format!("directory for the control socket: {error}")));
@@ -275,7 +284,7 @@ fn prepare(directory: &Path) -> Result<(), ControlError> {
     Ok(())
 }
 
-fn refuse_occupied(path: &Path) -> Result<(), ControlError> {
+fn refuse_occupied(path: &Path) -> Result<(), Error> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(failed(path, error)),
@@ -292,7 +301,7 @@ fn refuse_occupied(path: &Path) -> Result<(), ControlError> {
 }
 
 /// A listener whose file lies in a new directory that only we can enter.
-fn bind_in_private(directory: &Path) -> Result<(UnixListener, PathBuf), ControlError> {
+fn bind_in_private(directory: &Path) -> Result<(UnixListener, PathBuf), Error> {
     static MADE: AtomicU32 = AtomicU32::new(0);
     let number = MADE.fetch_add(1, Ordering::Relaxed);
     let private = directory.join(format!(".m{}-{number}", std::process::id()));
@@ -314,8 +323,8 @@ fn bind_in_private(directory: &Path) -> Result<(UnixListener, PathBuf), ControlE
     }
 }
 
-fn failed(path: &Path, why: impl fmt::Display) -> ControlError {
-    ControlError(format!("{}: {why}", path.display()))
+fn failed(path: &Path, why: impl fmt::Display) -> Error {
+    Error(format!("{}: {why}", path.display()))
 }
 
 /// Clients at a time.

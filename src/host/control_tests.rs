@@ -3,6 +3,7 @@
 use super::*;
 use crate::engine::{self, Role, SourcePlan};
 use crate::host::clock::StampClock;
+use crate::host::conductor::ConductorReport;
 use crate::host::plan::{Driver, Plan};
 use crate::host::service::ServiceReport;
 use crate::pipe::{Publisher, snapshot};
@@ -78,8 +79,10 @@ fn published() -> (Published, Publisher<State>) {
     );
     let sources = engine.reports().map(|report| snapshot(report).1).collect();
     let (publisher, state) = snapshot(state);
+    let report = ConductorReport { dropped: 5, ..ConductorReport::default() };
+    let conductor = snapshot(report).1;
     let services = vec![snapshot(ServiceReport { clients: 7, ..ServiceReport::default() }).1; 2];
-    (Published { state, sources, services, clock, plan: Arc::new(plan) }, publisher)
+    (Published { state, sources, conductor, services, clock, plan: Arc::new(plan) }, publisher)
 }
 
 fn raw(path: &Path, bytes: &[u8]) -> String {
@@ -96,14 +99,14 @@ fn each_request_is_answered_and_the_file_goes_with_the_thread() {
     let scratch = Scratch::new("answers");
     let path = scratch.socket();
     let (published, mut publisher) = published();
-    let thread = ControlThread::start(&path, published.clone()).unwrap();
+    let thread = Server::start(&path, published.clone()).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o660);
     // Nothing but the socket is left in the directory.
     assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 1);
 
     let tracking: Tracking = serde_json::from_str(&ask(&path, "tracking").unwrap()).unwrap();
     assert_eq!((tracking.phase.as_str(), tracking.stratum), ("cold", 16));
-    assert_eq!(tracking.requests.unwrap().clients, 14);
+    assert_eq!((tracking.requests.unwrap().clients, tracking.dropped), (14, 5));
     let mut state = published.state.read();
     (state.phase, state.stratum) = (Phase::Locked, 1);
     publisher.publish(state);
@@ -128,7 +131,7 @@ fn each_request_is_answered_and_the_file_goes_with_the_thread() {
 fn odd_clients_get_an_error_or_nothing_and_disturb_nobody() {
     let scratch = Scratch::new("odd");
     let path = scratch.socket();
-    let thread = ControlThread::start(&path, published().0).unwrap();
+    let thread = Server::start(&path, published().0).unwrap();
     assert!(raw(&path, &[b'x'; 10_000]).contains("at most 4096 bytes"));
     assert!(raw(&path, b"\xff\xfe\n").contains("unknown request"));
     assert!(raw(&path, b"\n").contains("unknown request"));
@@ -149,14 +152,14 @@ fn odd_clients_get_an_error_or_nothing_and_disturb_nobody() {
 fn a_living_daemon_is_left_alone_and_a_dead_one_s_socket_replaced() {
     let scratch = Scratch::new("stale");
     let path = scratch.socket();
-    let first = ControlSocket::bind(&path).unwrap();
-    let error = ControlSocket::bind(&path).unwrap_err().to_string();
+    let first = Socket::bind(&path).unwrap();
+    let error = Socket::bind(&path).unwrap_err().to_string();
     assert!(error.ends_with("another daemon answers here already"), "{error}");
     // A daemon that was killed: its file stays, nobody listens.
     fs::rename(&path, scratch.0.join("kept")).unwrap();
     drop(first);
     fs::rename(scratch.0.join("kept"), &path).unwrap();
-    let second = ControlSocket::bind(&path).unwrap();
+    let second = Socket::bind(&path).unwrap();
     drop(second);
     assert!(!path.exists());
 }
@@ -166,30 +169,30 @@ fn a_socket_is_not_bound_over_a_file_or_where_anybody_writes() {
     let scratch = Scratch::new("refused");
     let path = scratch.socket();
     fs::write(&path, "precious").unwrap();
-    let error = ControlSocket::bind(&path).unwrap_err().to_string();
+    let error = Socket::bind(&path).unwrap_err().to_string();
     assert!(error.contains("is no socket"), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     let open = scratch.0.join("open");
     fs::create_dir(&open).unwrap();
     fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
-    let error = ControlSocket::bind(&open.join("s")).unwrap_err().to_string();
+    let error = Socket::bind(&open.join("s")).unwrap_err().to_string();
     assert!(error.contains("everybody may write here"), "{error}");
     // With the sticky bit, as /tmp has it, nobody replaces another's file.
     fs::set_permissions(&open, Permissions::from_mode(0o1777)).unwrap();
-    ControlSocket::bind(&open.join("s")).unwrap();
+    Socket::bind(&open.join("s")).unwrap();
     let new = scratch.0.join("new");
-    ControlSocket::bind(&new.join("s")).unwrap();
+    Socket::bind(&new.join("s")).unwrap();
     assert_eq!(fs::metadata(&new).unwrap().mode() & 0o777, 0o750);
-    assert!(ControlSocket::bind(&new.join("a/b/s")).is_err());
-    assert!(ControlSocket::bind(&new.join("x".repeat(120)).join("s")).is_err());
-    assert!(ControlSocket::bind(Path::new("s")).is_err());
+    assert!(Socket::bind(&new.join("a/b/s")).is_err());
+    assert!(Socket::bind(&new.join("x".repeat(120)).join("s")).is_err());
+    assert!(Socket::bind(Path::new("s")).is_err());
 }
 
 #[test]
 fn somebody_else_s_file_is_not_removed() {
     let scratch = Scratch::new("other");
     let path = scratch.socket();
-    let socket = ControlSocket::bind(&path).unwrap();
+    let socket = Socket::bind(&path).unwrap();
     fs::remove_file(&path).unwrap();
     fs::write(&path, "another's").unwrap();
     drop(socket);

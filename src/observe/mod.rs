@@ -38,6 +38,8 @@ pub struct Sight<'a> {
     pub names: &'a [String],
     /// A report of each.
     pub sources: &'a [SourceReport],
+    /// Readings that found no room on their way to the engine.
+    pub dropped: u64,
     /// The service threads taken together; none if no time is served.
     pub service: Option<Service>,
 }
