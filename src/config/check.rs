@@ -14,6 +14,7 @@ use super::file::{self, File, Switch};
 use super::time::Time;
 use crate::engine::{LocalPlan, Policy as ClockPolicy, StepPolicy};
 use crate::host::plan::{Plan, Serve};
+use crate::host::service::LISTEN_MAX;
 use crate::server::{Access, AccessTable, Policy, Prefix, RateLimit, Rule, TableSize};
 use crate::time::{Duration, Exponent, Frequency};
 
@@ -317,13 +318,13 @@ pub(super) fn flag(key: Option<&Spanned<bool>>) -> bool {
 }
 
 /// Every address of the machine.
-pub(crate) fn everywhere() -> [SocketAddr; 2] {
+pub(super) fn everywhere() -> [SocketAddr; 2] {
     [(IpAddr::V4(Ipv4Addr::UNSPECIFIED), NTP_PORT), (Ipv6Addr::UNSPECIFIED.into(), NTP_PORT)]
         .map(SocketAddr::from)
 }
 
 /// `address:port`, or an address alone for port 123.
-pub(crate) fn address(text: &str) -> Option<SocketAddr> {
+pub fn address(text: &str) -> Option<SocketAddr> {
     let bare = || text.parse().map(|ip: IpAddr| SocketAddr::new(ip, NTP_PORT));
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
     let address = text.parse().or_else(|_| bare()).ok();
@@ -354,7 +355,6 @@ const STEPS: u32 = 3;
 const SLEW_LIMIT_PPM: f64 = 83_333.0;
 
 const NTP_PORT: u16 = 123;
-const LISTEN_MAX: usize = 64;
 const CLIENTS_MAX: usize = 1 << 22;
 
 pub(super) const MICROSECOND: Duration = Duration::from_micros(1);

@@ -20,7 +20,9 @@ mod tests;
 
 use std::path::Path;
 
+pub use check::address;
 pub use error::{ConfigError, ConfigErrors};
+pub use time::parse as duration;
 
 use crate::host::plan::Plan;
 

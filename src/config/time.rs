@@ -12,8 +12,9 @@ use crate::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Time(pub Duration);
 
-/// Reads a number with a unit; without one it is seconds.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+/// Reads a number with a unit, such as `120 ms`; without one it is seconds. `None` if it is neither,
+/// or longer than a hundred years.
+pub fn parse(text: &str) -> Option<Duration> {
     let text = text.trim();
     let (sign, rest) = match text.strip_prefix('-') {
         Some(rest) => (-1i128, rest),

@@ -2,9 +2,11 @@
 
 pub mod clock;
 pub mod conductor;
+pub mod control;
 pub mod daemon;
 pub mod drivers;
 pub mod kernel_clock;
 pub mod plan;
 pub mod published;
+pub mod rivals;
 pub mod service;

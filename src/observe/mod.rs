@@ -20,7 +20,7 @@ mod tests;
 pub use ledger::{Ledger, LedgerTerm};
 pub use sources::{SourceLine, Sources};
 pub use text::{Scaled, utc};
-pub use tracking::{Requests, Tracking};
+pub use tracking::{Requests, Tracking, leap_name};
 
 use crate::engine::SourceReport;
 use crate::server::Counters;
@@ -38,6 +38,8 @@ pub struct Sight<'a> {
     pub names: &'a [String],
     /// A report of each.
     pub sources: &'a [SourceReport],
+    /// Readings that found no room on their way to the engine.
+    pub dropped: u64,
     /// The service threads taken together; none if no time is served.
     pub service: Option<Service>,
 }

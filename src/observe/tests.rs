@@ -104,7 +104,7 @@ fn service() -> Service {
 fn with_sight<T>(state: &State, report: impl FnOnce(&Sight<'_>) -> T) -> T {
     let names = ["GPS", "PPS", "spare"].map(str::to_owned);
     let (names, sources, service) = (&names[..], &reports()[..], Some(service()));
-    report(&Sight { now: now(), state, names, sources, service })
+    report(&Sight { now: now(), state, names, sources, dropped: 0, service })
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn tracking_and_ledger_read_well_on_a_terminal() {
 fn nothing_known_is_told_as_such() {
     let names: &[String] = &[];
     let state = State::default();
-    let sight = Sight { now: now(), state: &state, names, sources: &[], service: None };
+    let sight = Sight { now: now(), state: &state, names, sources: &[], dropped: 0, service: None };
     let tracking = Tracking::of(&sight);
     assert_eq!((tracking.stratum, tracking.leap.as_str()), (16, "unknown"));
     assert_eq!((tracking.source, tracking.requests), (None, None));

@@ -34,7 +34,7 @@ impl fmt::Display for Scaled {
         };
         let value = self.nanoseconds / scale;
         let decimals = match value.abs() {
-            v if v == 0.0 => 0,
+            0.0 => 0,
             v if v >= 99.995 => 1,
             v if v >= 9.9995 => 2,
             _ => 3,

@@ -54,6 +54,8 @@ pub struct Tracking {
     pub samples: u64,
     /// Samples refused.
     pub refused: u64,
+    /// Readings that found no room on their way to the engine.
+    pub dropped: u64,
     /// The NTP service; none if no time is served.
     pub requests: Option<Requests>,
 }
@@ -104,6 +106,7 @@ impl Tracking {
             precision_log2: state.precision.0,
             samples: state.samples,
             refused: state.refused,
+            dropped: sight.dropped,
             requests: sight.service.as_ref().map(Requests::of),
         }
     }
@@ -162,6 +165,9 @@ impl fmt::Display for Tracking {
             rows.add("TAI − UTC", format!("{offset} s"), "");
         }
         rows.add("Samples", self.samples, format!("believed, {} refused", self.refused));
+        if self.dropped > 0 {
+            rows.add("", self.dropped, "readings lost: the engine did not keep up");
+        }
         match &self.requests {
             None => rows.add("Requests", "", "no time is served over a network"),
             Some(requests) => {
