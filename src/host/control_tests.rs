@@ -55,6 +55,7 @@ fn plan() -> Plan {
         sources: vec![source],
         policy: engine::Policy::default(),
         local: None,
+        leaps: None,
         precision: Exponent(-20),
         reading: 1e-6,
     };

@@ -63,8 +63,8 @@ fn send(pty: &Pty, bytes: &[u8], speed: u32) {
     let start = Instant::now();
     let mut sent = 0;
     while sent < bytes.len() {
-        let due = start.elapsed().as_secs_f64() * f64::from(speed) / 10.0;
-        let due = (due as usize).min(bytes.len());
+        let due = start.elapsed().as_micros() * u128::from(speed) / 10_000_000;
+        let due = usize::try_from(due).unwrap().min(bytes.len());
         if due > sent {
             sent += pty.write(&bytes[sent..due]).unwrap();
         }

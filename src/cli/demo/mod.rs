@@ -15,7 +15,6 @@ mod receiver;
 mod summary;
 mod view;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,7 +32,7 @@ use self::summary::Summary;
 use self::view::{Screen, View};
 use super::demo_args::{DemoArgs, Via};
 use crate::config;
-//use crate::host::control;
+use crate::host::control;
 use crate::host::daemon::{Daemon, Options};
 use crate::host::plan::{Driver, Plan};
 use crate::pipe::{Reader, snapshot};
@@ -99,7 +98,7 @@ impl Stage {
 /// Everything that runs.
 struct Show {
     daemon: Daemon,
-    //control: control::Server,
+    control: control::Server,
     figures: Reader<Figures>,
     receiver: JoinHandle<()>,
     judge: JoinHandle<Figures>,
@@ -116,10 +115,10 @@ impl Show {
         let Stage { directory, pty, pulses, plan, model } = stage;
         let machine = Machine::new(args.seed);
         let view = View::new(&model, args, &plan);
-        //let control_path = plan.control.clone();
+        let control_path = plan.control.clone();
         let options = Options { view: machine.view(), ..Options::default() };
         let daemon = Daemon::start(plan, options)?;
-        //let control = control::Server::start(&control_path, daemon.published().clone())?;
+        let control = control::Server::start(&control_path, daemon.published().clone())?;
         let stop = Arc::new(AtomicBool::new(false));
         let segment = match &pulses {
             Pulses::Shm(segment) => {
@@ -134,7 +133,7 @@ impl Show {
         let judge = Judge::new(machine, state, publisher, args.seed).spawn(Arc::clone(&stop))?;
         Ok(Self {
             daemon,
-            //control,
+            control,
             figures,
             receiver,
             judge,
@@ -172,7 +171,7 @@ impl Show {
         let figures = self.judge.join().unwrap_or_default();
         let _ = self.receiver.join();
         let summary = Summary::of(&figures, self.daemon.published());
-        //self.control.stop();
+        drop(self.control);
         self.daemon.stop();
         if let Some(segment) = self.segment {
             // The next demo takes another unit if this fails.
@@ -223,11 +222,6 @@ fn free_segment() -> Result<(u32, Segment), Failure> {
         }
     }
     Err("no free shared memory unit from 8 to 255".into())
-}
-
-/// Where the demo serves if nobody says otherwise.
-pub fn default_listen() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 11_123))
 }
 
 /// The configuration of the demo, but for devices that exist only while it runs.
