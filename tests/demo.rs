@@ -1,5 +1,6 @@
 //! The demo as a user runs it: it locks, its error lies inside its bound whatever the scheduler
 //! does to the process, its judge sees a planted error, and it leaves nothing behind.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use std::io::Read;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! A service thread: recvmmsg → [`respond`](crate::server::respond) → sendmmsg, nothing else.
+//! A service thread: recvmmsg → [`respond`] → sendmmsg, nothing else.
 //!
 //! Each thread owns its sockets, its memory of clients and its counters. It reads the published
 //! state once a batch; it neither locks, allocates nor logs. T2 is the kernel's receive stamp, T3 is
