@@ -22,7 +22,7 @@ fn shm_locks_and_keeps_its_word_while_it_is_stopped_and_continued() {
 
 /// 200 ms at random times, once 5 s.
 fn under_stops(via: &str, seed: u64) {
-    let mut demo = Demo::start(&["--via", via, "--seconds", "60", "--seed", &seed.to_string()]);
+    let demo = Demo::start(&["--via", via, "--seconds", "60", "--seed", &seed.to_string()]);
     let mut random = Random::seeded(seed);
     let started = Instant::now();
     let mut long_stop_due = true;
