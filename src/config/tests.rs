@@ -160,6 +160,21 @@ fn sources_are_counted() {
 }
 
 #[test]
+fn every_key_is_in_the_manual() {
+    let manual = include_str!("../../docs/configuration.md");
+    for table in
+        ["", "[serve]\n", "[serve.rate]\n", "[clock]\n", "[local]\n", "[leap]\n", "[[source]]\n"]
+    {
+        let told = errors(&format!("{table}quux_of_no_table = 1"));
+        let (_, keys) = told.split_once("known here are ").unwrap();
+        for key in keys.split(", ") {
+            let written = [format!("`{key}`"), format!("`rate.{key}`"), format!("[{key}]")];
+            assert!(written.iter().any(|word| manual.contains(word)), "{table}{key}");
+        }
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let told = load(Path::new("/nonexistent/maser.toml")).unwrap_err().to_string();
     assert!(told.starts_with("/nonexistent/maser.toml: cannot be read: No such file"), "{told}");
