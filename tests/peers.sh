@@ -86,6 +86,8 @@ peer() {
     ;;
   ntpsec)
     unpack ntpsec "$HERE" ntpsec ntpsec-ntpdig python3-ntp libbsd0 libmd0
+    # The Python modules look for their library beside them, then where it would be installed.
+    ln -sf ../../../x86_64-linux-gnu/ntp/libntpc.so "$DIR/ntpsec/usr/lib/python3/dist-packages/ntp/"
     starter ntpsec-ntpd ntpsec usr/sbin/ntpd
     starter ntpsec-ntpq ntpsec usr/bin/ntpq
     starter ntpdig ntpsec usr/bin/ntpdig

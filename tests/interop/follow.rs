@@ -61,7 +61,7 @@ fn follow(name: &str, ntpd: &str, ntpq: &str) {
     let folder = Folder::new("ntpd");
     // It measures and selects without steering.
     let configuration = format!(
-        "disable ntp\nrestrict default\ndriftfile {}\nserver {LEFT} iburst minpoll 3 maxpoll 3\n",
+        "disable ntp\nrestrict 127.0.0.1\ndriftfile {}\nserver {LEFT} iburst minpoll 3 maxpoll 3\n",
         folder.at("frequency"),
     );
     let file = folder.write("ntp.conf", &configuration);
