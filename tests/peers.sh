@@ -85,7 +85,7 @@ peer() {
     starter chronyc chrony usr/bin/chronyc
     ;;
   ntpsec)
-    unpack ntpsec "$HERE" ntpsec ntpsec-ntpdig python3-ntp libbsd0 libmd0
+    unpack ntpsec "$HERE" ntpsec ntpsec-ntpdig python3-ntp libbsd0 libmd0 libssl3
     # The Python modules look for their library beside them, then where it would be installed.
     ln -sf ../../../x86_64-linux-gnu/ntp/libntpc.so "$DIR/ntpsec/usr/lib/python3/dist-packages/ntp/"
     starter ntpsec-ntpd ntpsec usr/sbin/ntpd
