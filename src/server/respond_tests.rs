@@ -1,3 +1,5 @@
+//! What is answered, to whom, and when nothing is said.
+
 use core::net::Ipv4Addr;
 
 use proptest::prelude::*;
