@@ -108,6 +108,8 @@ impl SourceLine {
         let ns = Scaled::of_nanoseconds;
         let measured = self.last_sample_age_ns.is_some();
         let or_none = |text: String| if measured { text } else { "-".to_owned() };
+        // No claim is without error: a distance of zero means that none was made yet.
+        let claim = |text: String| if self.distance_ns > 0.0 { text } else { "-".to_owned() };
         let satellites = match (self.satellites_used, self.satellites_in_view) {
             (0, 0) => "-".to_owned(),
             (used, in_view) => format!("{used}/{in_view}"),
@@ -117,8 +119,8 @@ impl SourceLine {
             self.name.clone(),
             format!("{:03o}", self.reach),
             self.last_sample_age_ns.map_or_else(|| "-".to_owned(), age),
-            or_none(ns(self.offset_ns).signed().to_string()),
-            or_none(format!("± {}", ns(self.distance_ns))),
+            claim(ns(self.offset_ns).signed().to_string()),
+            claim(format!("± {}", ns(self.distance_ns))),
             or_none(ns(self.jitter_ns).to_string()),
             self.text_delay_ns.map_or_else(|| "-".to_owned(), |delay| ns(delay).to_string()),
             satellites,

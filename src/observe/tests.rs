@@ -211,9 +211,14 @@ fn nothing_known_is_told_as_such() {
     let sight = Sight { now: now(), state: &state, names, sources: &[], dropped: 0, service: None };
     let tracking = Tracking::of(&sight);
     assert_eq!((tracking.stratum, tracking.leap.as_str()), (16, "unknown"));
-    assert_eq!((tracking.source, tracking.requests), (None, None));
+    assert_eq!((&tracking.source, &tracking.requests), (&None, &None));
     assert_eq!(Sources::of(&sight).to_string(), "no sources are configured\n");
     assert!(Ledger::of(&sight).to_string().contains("nothing is claimed"));
+    assert!(tracking.to_string().contains("nothing is claimed"));
+    // Heard, but not judged yet: no claim is shown as one of zero error.
+    let heard = SourceReport { last_sample: Some(now()), ..reports()[2] };
+    let line = Sources::of(&Sight { sources: &[heard], ..sight }).to_string();
+    assert!(!line.contains("± 0"), "{line}");
 }
 
 #[test]

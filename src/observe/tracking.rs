@@ -112,6 +112,15 @@ impl Tracking {
     }
 }
 
+impl Tracking {
+    fn bound_meaning(&self) -> &'static str {
+        match self.synchronised {
+            true => "true time is within this of served time",
+            false => "not synchronised: nothing is claimed",
+        }
+    }
+}
+
 impl Requests {
     fn of(service: &Service) -> Self {
         let counters = &service.counters;
@@ -159,7 +168,7 @@ impl fmt::Display for Tracking {
         rows.add("Correction", ns(self.correction_ns).signed(), "served time − system clock");
         rows.add("Root delay", ns(self.root_delay_ns), "");
         rows.add("Root dispersion", ns(self.root_dispersion_ns), "");
-        rows.add("Error bound", ns(self.bound_ns), "true time is within this of served time");
+        rows.add("Error bound", ns(self.bound_ns), self.bound_meaning());
         rows.add("Leap", &self.leap, "");
         if let Some(offset) = self.tai_offset_s {
             rows.add("TAI − UTC", format!("{offset} s"), "");
