@@ -233,10 +233,9 @@ impl<C: Clock> Engine<C> {
     }
 
     fn keep(&mut self, paired: Paired, reading: &Reading) {
-        let at = self.clock.raw(reading.stamp);
-        let frequency = self.state.frequency.ratio();
+        // Before a lock the oscillator's rate is not known, and would pass for jitter.
+        let frequency = self.state.phase.is_synchronised().then(|| self.state.frequency.ratio());
         let source = &mut self.sources[reading.source.index()];
-        source.heard = Some(at);
         if let Some(sample) = paired.sample {
             source.take(&sample, reading.stamp, frequency);
             if self.samples.len() < SAMPLES_MAX {
@@ -278,32 +277,20 @@ impl<C: Clock> Engine<C> {
     /// Whose samples count: RFC 5905 §11.2 over what each source claims now.
     fn select(&mut self, raw: Timestamp<Raw>) {
         self.candidates.clear();
-        let frequency = self.state.frequency.ratio();
-        let correction = self.clock.correction().at(raw);
         for index in 0..self.sources.len() {
             if let Some(reach) = self.sources[index].shift_reach(raw) {
                 let id = self.sources[index].report.source;
                 self.tell(self.now.system, Some(id), EventKind::Reach(reach));
             }
-            let verdict = match self.claim(index, raw) {
+            let measured = self.measure(index, raw);
+            let verdict = match self.eligibility(index, raw) {
                 Err(verdict) => verdict,
-                Ok(sample) => {
-                    let source = &self.sources[index];
-                    let age = (raw - sample.at).seconds().max(0.0);
-                    let sigma = self.estimator.sigma_of(sample.source).unwrap_or(source.plan.sigma);
-                    let candidate = Candidate {
-                        source: sample.source,
-                        offset: (sample.offset - correction).seconds() - frequency * age,
-                        distance: source.errors.sum() + 6.0 * sigma + AGE_RATE * age,
-                        jitter: source.report.jitter,
-                        prefer: source.plan.prefer,
-                        pulse: matches!(source.plan.role, Role::Pulse { .. }),
-                    };
-                    if candidate.distance <= source.plan.distance_max {
-                        self.candidates.push(candidate);
-                        continue;
-                    }
+                Ok(()) if measured.distance > self.sources[index].plan.distance_max => {
                     Verdict::TooDistant
+                }
+                Ok(()) => {
+                    self.candidates.push(measured);
+                    continue;
                 }
             };
             self.judge(index, verdict);
@@ -313,11 +300,7 @@ impl<C: Clock> Engine<C> {
         self.selection = select(&self.candidates, former, &mut verdicts);
         self.hold_rather_than_follow(&mut verdicts, raw);
         for (index, verdict) in verdicts.iter().enumerate() {
-            let candidate = self.candidates[index];
-            let source = &mut self.sources[candidate.source.index()];
-            source.report.offset = Duration::from_seconds_f64(candidate.offset);
-            source.report.distance = candidate.distance;
-            self.judge(candidate.source.index(), *verdict);
+            self.judge(self.candidates[index].source.index(), *verdict);
         }
         self.verdicts = verdicts;
         if self.selection.system_peer != former {
@@ -325,8 +308,30 @@ impl<C: Clock> Engine<C> {
         }
     }
 
-    /// The sample that a source stands by now, or why it has none.
-    fn claim(&self, index: usize, raw: Timestamp<Raw>) -> Result<Sample, Verdict> {
+    /// What a source claims now, by its last sample: `offset ± distance` of the served time.
+    fn measure(&mut self, index: usize, raw: Timestamp<Raw>) -> Candidate {
+        let source = &mut self.sources[index];
+        let id = source.report.source;
+        let sigma = self.estimator.sigma_of(id).unwrap_or(source.plan.sigma);
+        if let Some(sample) = &source.last {
+            let age = (raw - sample.at).seconds().max(0.0);
+            let correction = self.clock.correction().at(raw);
+            let drifted = Duration::from_seconds_f64(self.state.frequency.ratio() * age);
+            source.report.offset = sample.offset - correction - drifted;
+            source.report.distance = source.errors.sum() + NOISE_SIGMAS * sigma + AGE_RATE * age;
+        }
+        Candidate {
+            source: id,
+            offset: source.report.offset.seconds(),
+            distance: source.report.distance,
+            jitter: source.report.jitter,
+            prefer: source.plan.prefer,
+            pulse: matches!(source.plan.role, Role::Pulse { .. }),
+        }
+    }
+
+    /// Whether a source may be a candidate now, or why not.
+    fn eligibility(&self, index: usize, raw: Timestamp<Raw>) -> Result<(), Verdict> {
         let source = &self.sources[index];
         let id = source.report.source;
         let pairing = self.pairings.iter().find(|p| p.pulse == id);
@@ -347,7 +352,7 @@ impl<C: Clock> Engine<C> {
         let speaks_through_pulses = self.pairings.iter().any(|p| {
             p.text == Some(id) && raw - p.last_pulse.unwrap_or(self.started) < PULSES_MISSED_AFTER
         });
-        if speaks_through_pulses { Err(Verdict::Reserve) } else { Ok(sample) }
+        if speaks_through_pulses { Err(Verdict::Numbering) } else { Ok(()) }
     }
 
     /// A memory that is still much better than anything heard is better held than given up.
@@ -439,6 +444,8 @@ const FRESH_FOR: Duration = Duration::from_seconds(16);
 const PULSES_MISSED_AFTER: Duration = Duration::from_seconds(64);
 /// A source this many times less certain than our own memory is not followed.
 const HOLD_BELOW: f64 = 3.0;
+/// Sigmas of its noise that a source's claim allows for.
+const NOISE_SIGMAS: f64 = 6.0;
 /// PHI of RFC 5905 §7.2: what a claim loses a second.
 const AGE_RATE: f64 = 15e-6;
 /// Two clocks of one oscillator differ by less than this between ticks, besides their rates.

@@ -139,6 +139,8 @@ impl<C: Clock> Engine<C> {
                 let announced = source.last.map_or(LeapIndicator::None, |s| s.leap);
                 state.leap = self.leap_of_table(state).unwrap_or(announced);
                 state.jitter = source.report.jitter;
+                // A reference clock on this machine: nothing but the reading lies between.
+                state.root_delay = ROOT_DELAY;
             }
             state.fixed = state.fixed.with(Term::Local, 0.0);
             return;
@@ -180,7 +182,8 @@ impl<C: Clock> Engine<C> {
             return;
         }
         state.stratum = local.stratum;
-        state.reference_id = *b"LOCL";
+        // As chrony and ntpq have it: 127.127.1.1, or its name where an address has no place.
+        state.reference_id = if local.stratum == 1 { *b"LOCL" } else { [127, 127, 1, 1] };
         state.leap = LeapIndicator::None;
         state.reference_time = Some(state.utc(self.now.system));
         if self.synchronised_at.is_none() {
@@ -212,6 +215,8 @@ enum Move {
     Slew,
 }
 
+/// Round trip to a reference clock of this machine: never nothing, as nobody is told zero.
+const ROOT_DELAY: Duration = Duration::NANOSECOND;
 /// Samples before a lock is claimed.
 const LOCK_SAMPLES: u64 = 8;
 /// A lag below this never keeps a lock away, s.

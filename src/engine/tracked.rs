@@ -11,8 +11,6 @@ use crate::time::{Duration, Raw, System, Timestamp};
 pub(super) struct Tracked {
     pub plan: SourcePlan,
     pub last: Option<Sample>,
-    /// When anything at all came.
-    pub heard: Option<Timestamp<Raw>>,
     pub errors: ErrorTerms,
     pub verdict: Verdict,
     pub report: SourceReport,
@@ -58,7 +56,6 @@ impl Tracked {
         Self {
             plan,
             last: None,
-            heard: None,
             errors: ErrorTerms::NONE,
             verdict: Verdict::Silent,
             report: SourceReport {
@@ -82,9 +79,10 @@ impl Tracked {
         }
     }
 
-    /// A sample came; `frequency` is the oscillator's rate, which moves offsets between samples.
-    pub fn take(&mut self, sample: &Sample, stamp: Timestamp<System>, frequency: f64) {
-        if let Some(last) = &self.last {
+    /// A sample came; `frequency` is the oscillator's rate, once known: it moves offsets between
+    /// samples.
+    pub fn take(&mut self, sample: &Sample, stamp: Timestamp<System>, frequency: Option<f64>) {
+        if let (Some(last), Some(frequency)) = (&self.last, frequency) {
             let drifted = (sample.offset - last.offset).seconds()
                 + frequency * (sample.at - last.at).seconds();
             let jitter = self.report.jitter;
@@ -126,7 +124,6 @@ impl Tracked {
     /// Drops what was measured against a clock that somebody else has moved.
     pub fn forget(&mut self) {
         self.last = None;
-        self.heard = None;
         self.poll_ends = None;
     }
 }

@@ -24,6 +24,8 @@ pub enum Verdict {
     NoMajority,
     /// It scatters more than the others, which are enough.
     Outlier,
+    /// Its text numbers the pulses of another source, through which it has its say.
+    Numbering,
     /// Sound, but much less certain than the best; used only if that one fails.
     Reserve,
     /// Combined with the system peer.
@@ -36,7 +38,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict, in the order of its index.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Silent,
         Self::Stale,
         Self::Unnumbered,
@@ -46,6 +48,7 @@ impl Verdict {
         Self::Falseticker,
         Self::NoMajority,
         Self::Outlier,
+        Self::Numbering,
         Self::Reserve,
         Self::Combined,
         Self::SystemPeer,
@@ -69,7 +72,7 @@ impl Verdict {
             | Self::NoMajority => ' ',
             Self::Falseticker => 'x',
             Self::Outlier => '-',
-            Self::Reserve => '#',
+            Self::Numbering | Self::Reserve => '#',
             Self::Combined => '+',
             Self::SystemPeer => '*',
             Self::PulsePeer => 'o',
@@ -88,6 +91,7 @@ impl Verdict {
             Self::Falseticker => "falseticker",
             Self::NoMajority => "no_majority",
             Self::Outlier => "outlier",
+            Self::Numbering => "numbering",
             Self::Reserve => "reserve",
             Self::Combined => "combined",
             Self::SystemPeer => "system_peer",
@@ -108,6 +112,7 @@ impl fmt::Display for Verdict {
             Self::Falseticker => "contradicts the majority",
             Self::NoMajority => "no majority of sources agrees",
             Self::Outlier => "scatters more than the others",
+            Self::Numbering => "numbers the pulses of another source",
             Self::Reserve => "sound, but much less certain than the best",
             Self::Combined => "combined with the system peer",
             Self::SystemPeer => "system peer",

@@ -28,7 +28,7 @@ fn a_receiver_leads_to_a_lock_within_fifteen_seconds_and_the_bound_holds() {
             assert!(median < 3e-8 && p99 < 1.5e-7, "seed {seed}: {median:e} {p99:e}");
             assert!(world.bound_median(300.0) < 1.5e-6, "{:e}", world.bound_median(300.0));
             assert_eq!(world.verdict(PULSE), Verdict::PulsePeer);
-            assert_eq!(world.verdict(TEXT), Verdict::Reserve);
+            assert_eq!(world.verdict(TEXT), Verdict::Numbering);
             assert_eq!(world.state().stratum, 1);
             assert_eq!(world.steps(), 1);
         }
@@ -209,7 +209,7 @@ fn a_local_clock_is_served_when_nothing_better_is_known() {
     let plan = WorldPlan { local: Some(10), sources: false, ..WorldPlan::default() };
     let mut world = World::new(plan);
     world.run(10.0);
-    assert_eq!((world.state().stratum, &world.state().reference_id), (10, b"LOCL"));
+    assert_eq!((world.state().stratum, world.state().reference_id), (10, [127, 127, 1, 1]));
     assert!(world.bound_now() >= Duration::SECOND);
 }
 
