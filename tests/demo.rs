@@ -61,18 +61,18 @@ fn a_planted_error_is_seen() {
 
 #[test]
 fn it_ends_at_a_signal_and_leaves_nothing_behind() {
-    let before = segments();
     let demo = Demo::start(&["--via", "shm"]);
-    let directory = PathBuf::from(format!("/tmp/maser-demo-{}-0", demo.child.id()));
+    let process = demo.child.id();
+    let directory = PathBuf::from(format!("/tmp/maser-demo-{process}-0"));
     std::thread::sleep(Duration::from_secs(3));
     assert!(directory.exists());
-    assert_eq!(segments().len(), before.len() + 1);
+    assert_eq!(segments(process).len(), 1);
     demo.signal("TERM");
     let (code, summary) = demo.end();
     // It had no time to lock, and says so.
     assert_eq!((code, &summary["locked"]), (Some(1), &Value::Bool(false)));
     assert!(!directory.exists());
-    assert_eq!(segments(), before);
+    assert_eq!(segments(process), [""; 0]);
 }
 
 #[test]
@@ -143,11 +143,11 @@ fn maser(arguments: &[&str]) -> Command {
     command
 }
 
-/// Keys of the shared memory units of driver 28.
-fn segments() -> Vec<String> {
+/// Keys of the shared memory segments that a process made; other demos may run beside it.
+fn segments(process: u32) -> Vec<String> {
     let table = std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
-    let keys = table.lines().skip(1).filter_map(|line| line.split_whitespace().next());
-    let unit =
-        |key: &&str| key.parse::<i64>().is_ok_and(|key| (0x4e54_5030..0x4e54_5130).contains(&key));
-    keys.filter(unit).map(str::to_owned).collect()
+    let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    // key shmid perms size cpid …
+    let own = rows.filter(|row| row.get(4) == Some(&process.to_string().as_str()));
+    own.map(|row| row[0].to_owned()).collect()
 }

@@ -53,7 +53,8 @@ pub fn peer(name: &str) -> Option<PathBuf> {
 }
 
 fn target() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target")
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 /// The program under test, as users get it; `MASER` names another build of it.
