@@ -192,7 +192,7 @@ impl Words for Reading {
 }
 
 impl Words for State {
-    type Row = [u64; 49];
+    type Row = [u64; 50];
 
     fn put(&self, row: &mut Put<'_>) {
         row.u64(self.phase as u64);
@@ -204,6 +204,7 @@ impl Words for State {
         row.value(&self.fixed);
         row.value(&self.noise);
         row.f64(self.lag);
+        row.f64(self.lag_rate);
         row.f64(self.local_rate);
         row.u64(self.stratum.into());
         row.u64(u32::from_be_bytes(self.reference_id).into());
@@ -232,6 +233,7 @@ impl Words for State {
             fixed: row.value(),
             noise: row.value(),
             lag: row.f64(),
+            lag_rate: row.f64(),
             local_rate: row.f64(),
             stratum: byte(row),
             reference_id: u32::try_from(row.u64()).unwrap_or(0).to_be_bytes(),

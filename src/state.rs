@@ -218,6 +218,8 @@ pub struct State {
     pub noise: NoiseGrowth,
     /// |correction still to come| at the anchor, s; counted in full until the next anchor.
     pub lag: f64,
+    /// Rate at which a slew that nobody ends would carry the clock through the lag and beyond, s/s.
+    pub lag_rate: f64,
     /// Growth of [`Term::Local`], s/s.
     pub local_rate: f64,
     /// 1..=15, or 16 while unsynchronised (RFC 5905 §7.3).
@@ -264,7 +266,7 @@ impl State {
         let age = (system - self.anchor).seconds().max(0.0);
         self.fixed
             .with(Term::Noise, self.noise.at(age))
-            .with(Term::Lag, self.lag)
+            .with(Term::Lag, self.lag.max(self.lag_rate * age - self.lag))
             .with(Term::Local, self.fixed.of(Term::Local) + self.local_rate * age)
     }
 
@@ -298,6 +300,7 @@ impl Default for State {
             fixed: ErrorTerms::NONE.with(Term::Local, UNKNOWN_ERROR),
             noise: NoiseGrowth::default(),
             lag: 0.0,
+            lag_rate: 0.0,
             local_rate: 0.0,
             stratum: STRATUM_UNSYNCHRONISED,
             reference_id: *b"INIT",
@@ -371,6 +374,16 @@ mod tests {
         }
         let sum: f64 = s.ledger(s.anchor).iter().map(|(_, v)| v).sum();
         assert!((sum + 1e-9 - now).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_slew_that_nobody_ends_passes_the_lag_and_goes_on() {
+        let s = State { lag: 1e-3, lag_rate: 1e-3, ..State::default() };
+        let lag = |age| s.ledger(s.anchor + Duration::from_seconds(age)).of(Term::Lag);
+        // After one second the clock is right, after two as wrong as before, after five 4 ms off.
+        for (age, want) in [(0, 1e-3), (1, 1e-3), (2, 1e-3), (5, 4e-3)] {
+            assert!((lag(age) - want).abs() < 1e-15, "{age}: {}", lag(age));
+        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! `maser run`: from the command line to a plan that may be run on this machine, and its run.
 
-use std::fs;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,13 +16,11 @@ use tracing_subscriber::EnvFilter;
 use super::{Failure, signals};
 use crate::config;
 use crate::event::{Event, Severity};
-use crate::host::clock::StampClock;
 use crate::host::control;
 use crate::host::daemon::{Daemon, Options};
 use crate::host::plan::{Plan, Serve};
 use crate::host::rivals::{self, Rival};
 use crate::server::{Policy, TableSize};
-use crate::time::{Duration, LeapTable};
 
 /// What to run.
 #[derive(Clone, Debug, Args)]
@@ -46,7 +43,6 @@ pub struct RunArgs {
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let plan = prepare(args)?;
     log_to_stderr();
-    check_leap_file(&plan);
     let names: Vec<String> = plan.engine.sources.iter().map(|source| source.name.clone()).collect();
     let ended = signals::watch().map_err(Failure::new)?;
     // Before anything starts: another daemon with this configuration answers here.
@@ -129,24 +125,6 @@ fn log(event: &Event, names: &[String]) {
         Severity::Info => info!("{text}"),
         Severity::Warning => warn!("{text}"),
         Severity::Error => error!("{text}"),
-    }
-}
-
-/// A list that is expired or damaged warns and never stops.
-fn check_leap_file(plan: &Plan) {
-    let Some(path) = &plan.leap_file else { return };
-    let shown = path.display();
-    match fs::read_to_string(path).map(|text| LeapTable::parse(&text)) {
-        Err(error) => warn!("{shown}: {error}; leap seconds only as the sources announce them"),
-        Ok(Err(error)) => {
-            warn!("{shown}: {error}; leap seconds only as the sources announce them");
-        }
-        Ok(Ok(table)) => {
-            let now = StampClock::default().now().corrected_by(Duration::ZERO);
-            if table.expires() <= now {
-                warn!("{shown}: expired; fetch a new one from the IERS");
-            }
-        }
     }
 }
 

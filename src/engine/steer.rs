@@ -60,6 +60,11 @@ impl<C: Clock> Engine<C> {
             state.slew_span = (correction.span - (raw - correction.at)).max(Duration::ZERO);
         }
         state.lag = lag.seconds().abs();
+        // A clock in software ends its slew itself; the kernel's runs on until the next order.
+        let ends =
+            Frequency::new(if self.clock.is_served() { correction.slew.ratio() } else { 0.0 });
+        let parting = correction.rate + ends + state.frequency;
+        state.lag_rate = parting.ratio().abs();
         state.selected = self.selection.system_peer;
         if let Some(fixed) = self.fixed_terms() {
             state.fixed = fixed;

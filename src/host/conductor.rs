@@ -66,6 +66,9 @@ impl<C: Clock> Conductor<C> {
             report.readings += self.drain();
             self.tick(&mut report);
             next_tick = Instant::now() + TICK;
+            // Readings carry their stamps, so a little patience costs nothing; a flood of them must
+            // not take the processor, least of all at realtime priority.
+            std::thread::sleep(BREATH);
         }
     }
 
@@ -122,5 +125,7 @@ impl Words for ConductorReport {
 /// Without news the engine still ticks once a second.
 const TICK: Pause = Pause::from_secs(1);
 const STOP_WITHIN: Pause = Pause::from_millis(200);
+/// At most two hundred ticks a second.
+const BREATH: Pause = Pause::from_millis(5);
 /// Readings taken from one ring in one tick.
 const DRAIN_MAX: usize = 256;

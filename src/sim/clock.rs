@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock, ClockError, Correction, Declaration, Now, Pieces};
 use crate::discipline::servo::Order;
-use crate::time::{Duration, Raw, System, Timestamp};
+use crate::time::{Duration, Frequency, Raw, System, Timestamp};
 
 /// A clock whose raw reading the world sets. Steered like the kernel's, where readings are the
 /// served time; or in software, where they stay raw.
@@ -76,7 +76,15 @@ impl Clock for SimulatedClock {
     }
 
     fn steer(&mut self, order: &Order) -> Result<(), ClockError> {
-        self.pieces.push(self.correction().followed_by(self.apparent(), order));
+        let order = match self.steered {
+            false => *order,
+            // Like the kernel, which ends no slew by itself.
+            true => {
+                let rate = order.rate + order.slew;
+                Order { rate, slew: Frequency::ZERO, span: Duration::ZERO }
+            }
+        };
+        self.pieces.push(self.correction().followed_by(self.apparent(), &order));
         Ok(())
     }
 

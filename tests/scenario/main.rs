@@ -136,18 +136,39 @@ fn missing_doubled_and_wild_pulses_are_named_and_harmless() {
 
 #[test]
 fn an_engine_that_stands_still_for_five_seconds_serves_on() {
-    let mut world = World::new(WorldPlan::default());
-    world.run(300.0);
-    for _ in 0..20 {
-        world.stall(5.0);
-        world.run(30.0);
+    for steered in [false, true] {
+        let mut world = World::new(WorldPlan { steered, ..WorldPlan::default() });
+        world.run(300.0);
+        for _ in 0..20 {
+            world.stall(5.0);
+            world.run(30.0);
+        }
+        assert_eq!(world.phase(), Phase::Locked);
+        assert_eq!((world.violations, world.backwards), (0, 0), "steered {steered}");
+        let lost = |e: &EventKind| {
+            matches!(e, EventKind::SecondLost { .. } | EventKind::ClockDisturbed { .. })
+        };
+        assert!(!world.seen(lost));
     }
-    assert_eq!(world.phase(), Phase::Locked);
-    assert_eq!((world.violations, world.backwards), (0, 0));
-    assert!(
-        !world
-            .seen(|e| matches!(e, EventKind::SecondLost { .. } | EventKind::ClockDisturbed { .. }))
-    );
+}
+
+#[test]
+fn a_slew_that_a_stall_lets_run_on_stays_inside_the_bound() {
+    // The oscillator jumps, the estimate follows, and a slew is under way when the engine stops.
+    for seed in 0..10 {
+        let mut plan = WorldPlan { seed, steered: true, ..WorldPlan::default() };
+        plan.policy.slew_limit = Frequency::from_ppm(100.0);
+        let mut world = World::new(plan);
+        world.run(300.0);
+        world.oscillator_mut().jump(Duration::from_micros(400));
+        // Until the step is believed nobody can know; what is judged begins with the slew.
+        world.run(9.0);
+        world.violations = 0;
+        world.stall(8.0);
+        world.run(60.0);
+        assert_eq!(world.violations, 0, "seed {seed}");
+        assert_eq!(world.phase(), Phase::Locked);
+    }
 }
 
 #[test]
