@@ -43,6 +43,8 @@ pub struct RunArgs {
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let plan = prepare(args)?;
     log_to_stderr();
+    // Before the first thread: capabilities belong to threads.
+    drop_capabilities(!args.no_steer);
     let names: Vec<String> = plan.engine.sources.iter().map(|source| source.name.clone()).collect();
     let ended = signals::watch().map_err(Failure::new)?;
     // Before anything starts: another daemon with this configuration answers here.
@@ -125,6 +127,18 @@ fn log(event: &Event, names: &[String]) {
         Severity::Info => info!("{text}"),
         Severity::Warning => warn!("{text}"),
         Severity::Error => error!("{text}"),
+    }
+}
+
+/// Keeps what the plan may need: a low port, memory, real-time threads, and the clock if it is to be
+/// steered. A superuser without the rest opens only what is its own.
+fn drop_capabilities(steer: bool) {
+    let mut keep = vec![Capability::NetBindService, Capability::IpcLock, Capability::SysNice];
+    if steer {
+        keep.push(Capability::SysTime);
+    }
+    if let Err(error) = process::drop_capabilities(&keep) {
+        warn!("{error}: running with more rights than needed");
     }
 }
 

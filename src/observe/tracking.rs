@@ -84,12 +84,14 @@ impl Tracking {
     pub fn of(sight: &Sight<'_>) -> Self {
         let state = sight.state;
         let served = state.utc(sight.now);
+        // Unsynchronised, it is a word such as INIT; an address only from stratum 2 on.
+        let shown = if state.is_synchronised() { state.stratum } else { 1 };
         let name = |id: crate::sample::SourceId| sight.names.get(id.index()).cloned();
         Self {
             phase: state.phase.to_string(),
             synchronised: state.is_synchronised(),
             stratum: state.stratum,
-            reference_id: ReferenceId(state.reference_id).display(1).to_string(),
+            reference_id: ReferenceId(state.reference_id).display(shown).to_string(),
             source: state.selected.and_then(name),
             served_time: served.to_string(),
             reference_time: state.reference_time.map(|at| at.to_string()),
