@@ -1,7 +1,7 @@
 //! Every order in which two threads can meet in a pipe, explored by loom: the orderings as written
 //! hold, and each of them is needed, since with any one weakened to `Relaxed` the same code fails.
 //!
-//! `cargo test --release --features loom --test loom`; without the feature there is nothing here.
+//! `cargo test --features loom --test loom`; without the feature there is nothing here.
 //!
 //! A value is [`Numbered`]: it knows when its row is torn, stale, or not the one expected. That
 //! shows all but one kind of fault. A load that sees a store which runs later (the memory model
