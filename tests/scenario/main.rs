@@ -1,6 +1,7 @@
 //! The engine in a world where true time is known: an oscillator, a receiver, and a judge that holds
 //! the served time against its own bound at every step.
 
+mod hostile;
 mod world;
 
 use maser::engine::{Role, StepPolicy};

@@ -118,6 +118,41 @@ enum Step {
     Judge,
 }
 
+/// What an engine is told in such a world.
+pub fn plan_of(plan: &WorldPlan) -> Plan {
+    let source = |name: &str, role, sigma| SourcePlan {
+        name: name.to_owned(),
+        reference_id: *b"GPS\0",
+        stratum: 0,
+        role,
+        declared: Declared {
+            offset: Duration::ZERO,
+            uncertainty: 2e-7,
+            quantization: 1e-9,
+            grain: Duration::from_nanos(30),
+            grain_corrected: 1e-9,
+        },
+        sigma,
+        poll: Exponent(3),
+        prefer: false,
+        noselect: false,
+        distance_max: 3.0,
+    };
+    let sources = vec![source("text", Role::Text, 0.2), source("pulse", plan.role, 1e-6)];
+    Plan {
+        sources: if plan.sources { sources } else { Vec::new() },
+        policy: plan.policy,
+        local: plan.local.map(|stratum| LocalPlan {
+            stratum,
+            uncertainty: 1.0,
+            wait: Duration::from_seconds(300),
+        }),
+        leaps: plan.leaps.clone(),
+        precision: Exponent(-24),
+        reading: 3e-8,
+    }
+}
+
 impl World {
     pub fn new(plan: WorldPlan) -> Self {
         let start = plan.start;
@@ -129,39 +164,8 @@ impl World {
             plan.wander,
         );
         let clock = SimulatedClock::new(oscillator.read(start), plan.steered);
-        let source = |name: &str, role, sigma| SourcePlan {
-            name: name.to_owned(),
-            reference_id: *b"GPS\0",
-            stratum: 0,
-            role,
-            declared: Declared {
-                offset: Duration::ZERO,
-                uncertainty: 2e-7,
-                quantization: 1e-9,
-                grain: Duration::from_nanos(30),
-                grain_corrected: 1e-9,
-            },
-            sigma,
-            poll: Exponent(3),
-            prefer: false,
-            noselect: false,
-            distance_max: 3.0,
-        };
-        let sources = vec![source("text", Role::Text, 0.2), source("pulse", plan.role, 1e-6)];
-        let engine_plan = Plan {
-            sources: if plan.sources { sources } else { Vec::new() },
-            policy: plan.policy,
-            local: plan.local.map(|stratum| LocalPlan {
-                stratum,
-                uncertainty: 1.0,
-                wait: Duration::from_seconds(300),
-            }),
-            leaps: plan.leaps,
-            precision: Exponent(-24),
-            reading: 3e-8,
-        };
         let mut world = Self {
-            engine: Engine::new(engine_plan, clock),
+            engine: Engine::new(plan_of(&plan), clock),
             oscillator,
             receiver: plan.receiver,
             random: Random::seeded(plan.seed ^ 0x5eed),
