@@ -181,8 +181,8 @@ impl Pieces {
     }
 }
 
-/// At a tick a second this reaches back a minute.
-const PIECES_MAX: usize = 64;
+/// At two hundred ticks a second this reaches back five seconds, as far as drivers take readings.
+const PIECES_MAX: usize = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -216,9 +216,11 @@ pub struct State {
     pub fixed: ErrorTerms,
     /// The noise term and its growth.
     pub noise: NoiseGrowth,
-    /// |correction still to come| at the anchor, s; counted in full until the next anchor.
+    /// Correction still to come at the anchor, s; positive: the served time is behind the estimate.
+    /// Counted in full until the next anchor.
     pub lag: f64,
-    /// Rate at which a slew that nobody ends would carry the clock through the lag and beyond, s/s.
+    /// Rate at which a slew that nobody ends works the lag off, s/s: through zero and beyond, or
+    /// away from it if the slew was refused its end.
     pub lag_rate: f64,
     /// Growth of [`Term::Local`], s/s.
     pub local_rate: f64,
@@ -266,7 +268,7 @@ impl State {
         let age = (system - self.anchor).seconds().max(0.0);
         self.fixed
             .with(Term::Noise, self.noise.at(age))
-            .with(Term::Lag, self.lag.max(self.lag_rate * age - self.lag))
+            .with(Term::Lag, self.lag.abs().max((self.lag - self.lag_rate * age).abs()))
             .with(Term::Local, self.fixed.of(Term::Local) + self.local_rate * age)
     }
 
@@ -384,6 +386,9 @@ mod tests {
         for (age, want) in [(0, 1e-3), (1, 1e-3), (2, 1e-3), (5, 4e-3)] {
             assert!((lag(age) - want).abs() < 1e-15, "{age}: {}", lag(age));
         }
+        let away = State { lag_rate: -1e-3, ..s };
+        let later = away.ledger(away.anchor + Duration::from_seconds(5));
+        assert!((later.of(Term::Lag) - 6e-3).abs() < 1e-15);
     }
 
     #[test]

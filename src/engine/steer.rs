@@ -59,12 +59,12 @@ impl<C: Clock> Engine<C> {
             state.slew = correction.slew;
             state.slew_span = (correction.span - (raw - correction.at)).max(Duration::ZERO);
         }
-        state.lag = lag.seconds().abs();
+        state.lag = lag.seconds();
         // A clock in software ends its slew itself; the kernel's runs on until the next order.
         let ends =
             Frequency::new(if self.clock.is_served() { correction.slew.ratio() } else { 0.0 });
         let parting = correction.rate + ends + state.frequency;
-        state.lag_rate = parting.ratio().abs();
+        state.lag_rate = parting.ratio();
         state.selected = self.selection.system_peer;
         if let Some(fixed) = self.fixed_terms() {
             state.fixed = fixed;
@@ -148,6 +148,7 @@ impl<C: Clock> Engine<C> {
                 state.root_delay = ROOT_DELAY;
             }
             state.fixed = state.fixed.with(Term::Local, 0.0);
+            state.local_rate = 0.0;
             return;
         }
         *state = State {

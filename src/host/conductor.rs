@@ -57,8 +57,12 @@ impl<C: Clock> Conductor<C> {
         while !self.stop.load(Ordering::Relaxed) {
             let left = next_tick.saturating_duration_since(Instant::now());
             let mut watch = [Watch::new(std::os::fd::AsFd::as_fd(&*self.doorbell), Interest::Read)];
-            // An error here is no reason to stop conducting; the timeout paces the loop all the same.
-            if wait(&mut watch, Some(left.min(STOP_WITHIN))).unwrap_or(0) > 0 {
+            // An error here is no reason to stop conducting, and none to spin.
+            let rung = wait(&mut watch, Some(left.min(STOP_WITHIN))).unwrap_or_else(|_| {
+                std::thread::sleep(BREATH);
+                0
+            });
+            if rung > 0 {
                 self.doorbell.clear();
             } else if Instant::now() < next_tick {
                 continue;

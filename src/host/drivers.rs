@@ -107,7 +107,7 @@ impl Post {
 fn serial(post: &mut Post, device: &Path, speed: u32) -> Result<(), Lost> {
     let tty = Tty::open(device, Line { speed, exclusive: false }).map_err(never_open)?;
     info!("{}: reading {} at {speed} bits/s", post.name, device.display());
-    let mut gnss = Gnss::new(post.pivot, speed);
+    let mut gnss = Gnss::new(post.pivot);
     let mut buffer = [0; 4096];
     while !post.stopped() {
         let mut watch = [Watch::new(std::os::fd::AsFd::as_fd(&tty), Interest::Read)];
@@ -219,7 +219,7 @@ const SHM_POLL: Pause = Pause::from_millis(125);
 /// Datagrams taken at once.
 const DATAGRAMS_MAX: usize = 64;
 /// Between two reads: a device that floods, or one that is always ready with nothing, must not take
-/// the processor. The fastest line fills a tenth of the buffer meanwhile.
+/// the processor. The fastest line fills a fifth of the buffer meanwhile.
 const BREATH: Pause = Pause::from_millis(2);
 /// Writers of another user in the daemon's group may send.
 const SOCK_MODE: u32 = 0o660;

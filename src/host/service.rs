@@ -77,6 +77,7 @@ pub fn bind(
 impl Service {
     /// A thread's work, ready to run.
     pub fn new(sockets: Vec<TimestampingSocket>, post: Post) -> Self {
+        assert!((1..=LISTEN_MAX).contains(&sockets.len()), "{} sockets", sockets.len());
         let Post { clock, state, policy, clients, report, stop } = post;
         Self { sockets, clock, state, policy, clients, report, stop }
     }
@@ -115,11 +116,13 @@ impl Service {
             Watch::new(sockets[index.min(sockets.len() - 1)].as_fd(), Interest::Read)
         });
         let watches = &mut watches[..sockets.len().min(LISTEN_MAX)];
-        // An error leaves nothing ready, and the loop is paced by the timeout.
-        if wait(watches, Some(STOP_WITHIN)).is_ok() {
-            for (ready, watch) in ready.iter_mut().zip(watches) {
-                *ready = watch.readiness().any();
-            }
+        if wait(watches, Some(STOP_WITHIN)).is_err() {
+            // Nothing is known to be ready; it must not become a spin.
+            std::thread::sleep(STOP_WITHIN);
+            return;
+        }
+        for (ready, watch) in ready.iter_mut().zip(watches) {
+            *ready = watch.readiness().any();
         }
     }
 

@@ -2,13 +2,14 @@
 //!
 //! Receivers send a burst of sentences for each epoch. The label of an epoch is dated by the first
 //! byte of its first sentence, whichever sentence later brings the date: that instant jitters least.
-//! A byte is dated back from the end of its read by the bits that came after it on the line.
+//! A byte is dated by the read that brought it, never back by bits on the line: a USB receiver has
+//! no such bits, and a label dated before its own pulse would number the one before.
 //!
 //! Nothing is labelled that the receiver does not vouch for: RMC with status A, UBX times whose
 //! leap seconds are known, ZDA unless the receiver says elsewhere that it has no fix.
 
 use crate::sample::{Fix, ReadingKind, ReceiverStatus, Refusal};
-use crate::time::{Duration, LeapIndicator, System, Timestamp, Utc};
+use crate::time::{Date, Duration, LeapIndicator, System, Timestamp, Utc};
 use crate::wire::gnss::nmea::{self, GsaFix, Kind, Quality};
 use crate::wire::gnss::rollover::{self, Resolution, of_gps_week, resolve, resolve_two_digits};
 use crate::wire::gnss::ubx::{Message, NavTimeGps, NavTimeLs, TimTp, TimeBase};
@@ -28,11 +29,11 @@ pub struct Gnss {
 pub type Dated = (Timestamp<System>, ReadingKind);
 
 impl Gnss {
-    /// A line of `speed` bits per second, of a receiver whose dates lie after `pivot`.
-    pub fn new(pivot: Timestamp<Utc>, speed: u32) -> Self {
+    /// The line of a receiver whose dates lie after `pivot`.
+    pub fn new(pivot: Timestamp<Utc>) -> Self {
         Self {
             splitter: Splitter::new(),
-            line: Arrivals::new(speed),
+            line: Arrivals::new(),
             reader: Reader::new(pivot),
             refused: Refusals::default(),
             last_bytes: None,
@@ -89,11 +90,9 @@ impl Gnss {
     }
 }
 
-/// When each byte of the stream began to arrive, as far back as a frame can reach.
+/// Which read brought each byte of the stream, as far back as a frame can reach.
 #[derive(Clone, Debug)]
 struct Arrivals {
-    /// Time of one byte on the line: ten bits with start and stop.
-    byte: Duration,
     /// (place behind its last byte, stamp) of the last reads.
     reads: [(u64, Timestamp<System>); READS],
     count: usize,
@@ -101,12 +100,8 @@ struct Arrivals {
 }
 
 impl Arrivals {
-    fn new(speed: u32) -> Self {
-        let byte = match speed {
-            0 => Duration::ZERO,
-            bits => Duration::from_nanos(10_000_000_000 / i128::from(bits)),
-        };
-        Self { byte, reads: [(0, Timestamp::EPOCH); READS], count: 0, place: 0 }
+    fn new() -> Self {
+        Self { reads: [(0, Timestamp::EPOCH); READS], count: 0, place: 0 }
     }
 
     fn arrived(&mut self, bytes: usize, stamp: Timestamp<System>) {
@@ -115,16 +110,13 @@ impl Arrivals {
         self.count += 1;
     }
 
-    /// The stamp of the read that brought the byte, less what came after it in that read.
+    /// The stamp of the read that brought the byte; of the oldest one kept if that is forgotten.
     fn stamp_of(&self, place: u64) -> Timestamp<System> {
         let kept = self.count.min(READS);
         let mut oldest_first =
             (self.count - kept..self.count).map(|index| self.reads[index % READS]);
-        let (end, stamp) = oldest_first
-            .find(|(end, _)| *end > place)
-            .unwrap_or(self.reads[(self.count + READS - 1) % READS]);
-        let behind = i64::try_from(end.saturating_sub(place)).unwrap_or(0);
-        stamp - self.byte * behind
+        let last = self.reads[(self.count + READS - 1) % READS];
+        oldest_first.find(|(end, _)| *end > place).unwrap_or(last).1
     }
 }
 
@@ -237,14 +229,11 @@ impl Reader {
             }
             Message::NavTimeLs(NavTimeLs { ahead_of_utc, event, .. }) => {
                 self.gps_ahead = ahead_of_utc.map(|s| Duration::from_seconds(s.into()));
-                self.status.leap = match (ahead_of_utc, event) {
+                let due = event.filter(|event| self.is_this_month(event.seconds_until));
+                self.status.leap = match (ahead_of_utc, due.map(|event| event.change)) {
                     (None, _) => LeapIndicator::Unknown,
-                    (_, Some(event)) if event.change > 0 && event.seconds_until > 0 => {
-                        LeapIndicator::Insert
-                    }
-                    (_, Some(event)) if event.change < 0 && event.seconds_until > 0 => {
-                        LeapIndicator::Delete
-                    }
+                    (_, Some(1..)) => LeapIndicator::Insert,
+                    (_, Some(..=-1)) => LeapIndicator::Delete,
                     _ => LeapIndicator::None,
                 };
                 self.tell_status(began, out);
@@ -360,6 +349,18 @@ impl Reader {
             self.told = Some(self.status);
             out((at, ReadingKind::Receiver(self.status)));
         }
+    }
+
+    /// A receiver knows of a leap months ahead; clients are told in the month that it ends, as RFC
+    /// 5905 §7.3 has it. Many clients leap at the next midnight.
+    fn is_this_month(&self, seconds_until: i32) -> bool {
+        let Some(now) = self.labelled.filter(|_| seconds_until > 0) else { return false };
+        let month = |t: Timestamp<Utc>| {
+            let date = Date::of_unix_days(t.seconds().div_euclid(86_400));
+            (date.year(), date.month())
+        };
+        // The last second before the leap is of the month that it ends.
+        month(now) == month(now + Duration::from_seconds(i64::from(seconds_until) - 1))
     }
 
     /// The UTC second that a TIM-TP describes; without leap seconds GPS time has none.

@@ -3,14 +3,12 @@
 use super::*;
 use crate::wire::gnss::ubx;
 
-const SPEED: u32 = 9600;
-
 fn system(millis: i64) -> Timestamp<System> {
     Timestamp::from_seconds(1_800_000_000) + Duration::from_millis(millis)
 }
 
 fn gnss() -> Gnss {
-    Gnss::new(Timestamp::from_seconds(1_700_000_000), SPEED)
+    Gnss::new(Timestamp::from_seconds(1_700_000_000))
 }
 
 fn sentence(body: &str) -> Vec<u8> {
@@ -46,16 +44,9 @@ fn an_epoch_is_labelled_once_and_dated_by_its_first_sentence() {
         (1200, sentence("GNGGA,120001.00,4404.1,N,12118.8,W,1,09,0.9,1.0,M,1.0,M,,")),
         (1300, sentence("GNRMC,120001.00,A,4404.1,N,12118.8,W,0.1,,241126,,,A")),
     ];
-    // The line needs 1.04 ms a byte, so the first byte came that long before the read's end.
-    let line_ms = i64::try_from(reads[0].1.len()).unwrap() as f64 * 10_000.0 / f64::from(SPEED);
-    let first =
-        (Duration::from_millis(200) - Duration::from_seconds_f64(line_ms / 1e3)).round_millis();
     assert_eq!(
         labels(&told(&mut gnss(), &reads)),
-        [
-            (first, "2026-11-24T12:00:00".to_owned()),
-            (first + 1000, "2026-11-24T12:00:01".to_owned())
-        ]
+        [(200, "2026-11-24T12:00:00".to_owned()), (1200, "2026-11-24T12:00:01".to_owned())]
     );
 }
 
@@ -64,7 +55,7 @@ fn a_sentence_spread_over_reads_is_dated_by_the_first_of_them() {
     let whole = sentence("GNRMC,120000.00,A,4404.1,N,12118.8,W,0.1,,241126,,,A");
     let (head, tail) = whole.split_at(1);
     let reads = [(100, head.to_vec()), (900, tail.to_vec())];
-    assert_eq!(labels(&told(&mut gnss(), &reads))[0].0, 99);
+    assert_eq!(labels(&told(&mut gnss(), &reads))[0].0, 100);
 }
 
 #[test]
@@ -143,6 +134,30 @@ fn a_correction_names_the_second_of_its_pulse() {
     let length = ubx::encode(0x01, 0x26, &time_ls, &mut out).unwrap();
     let after = told(&mut machine, &[(1500, out[..length].to_vec()), (2000, gps_base)]);
     assert_eq!(quantization(&after), [(-12_500.0, Some(second))]);
+}
+
+#[test]
+fn a_leap_is_announced_in_its_month_only() {
+    let announced = |days: i32| {
+        let mut payload = [0; 24];
+        payload[9] = 18;
+        payload[11] = 1;
+        payload[12..16].copy_from_slice(&(days * 86_400).to_le_bytes());
+        payload[23] = 0b11;
+        let mut out = [0; 64];
+        let length = ubx::encode(0x01, 0x26, &payload, &mut out).unwrap();
+        let reads = [
+            (200, sentence("GNRMC,120000.00,A,4404.1,N,12118.8,W,0.1,,241126,,,A")),
+            (300, out[..length].to_vec()),
+        ];
+        told(&mut gnss(), &reads).into_iter().find_map(|(_, kind)| match kind {
+            ReadingKind::Receiver(status) => Some(status.leap),
+            _ => None,
+        })
+    };
+    assert_eq!(announced(6), Some(LeapIndicator::Insert));
+    assert_eq!(announced(37), Some(LeapIndicator::None));
+    assert_eq!(announced(120), Some(LeapIndicator::None));
 }
 
 #[test]

@@ -334,7 +334,7 @@ impl World {
             self.plan(0.2, Step::Reading(text, kind));
         }
         if receiver.pulses && self.random.uniform() >= receiver.pulse_lost {
-            let wild = if self.random.uniform() < receiver.pulse_wild { 10e-3 } else { 0.0 };
+            let wild = if self.random.uniform() < receiver.pulse_wild { 3e-3 } else { 0.0 };
             let at = next + Duration::from_seconds_f64(sawtooth + noise + wild);
             let kind = if receiver.marks {
                 ReadingKind::Mark { utc: told, leap: LeapIndicator::None }

@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn the_daemons_own_driver_reads_what_the_model_sends() {
         let second = Timestamp::<Utc>::from_seconds(1_800_000_000);
-        let mut gnss = Gnss::new(Timestamp::from_seconds(1_767_225_600), 9600);
+        let mut gnss = Gnss::new(Timestamp::from_seconds(1_767_225_600));
         let mut told = Vec::new();
         let mut bytes = tim_tp(second, Duration::from_nanos(-7));
         bytes.extend(nav_time_ls());
