@@ -62,6 +62,8 @@ pub enum EventKind {
     Stepped { by: Duration },
     /// Somebody set the clock, or the machine slept: the bound is void until agreed again.
     ClockDisturbed { by: Duration },
+    /// UTC inserted or deleted a second; the clock is found anew.
+    LeapSecond { inserted: bool },
     /// The clock would not be steered; the reason is in the log.
     ClockRefused,
     /// The offset is beyond the panic limit; the clock is left alone.
@@ -91,6 +93,7 @@ impl EventKind {
             | Self::PhaseStep { .. }
             | Self::FrequencyJump { .. }
             | Self::EstimateRestarted
+            | Self::LeapSecond { .. }
             | Self::ClockDisturbed { .. } => Severity::Warning,
             Self::ClockRefused | Self::Panic { .. } => Severity::Error,
         }
@@ -147,6 +150,10 @@ impl fmt::Display for EventKind {
             Self::Stepped { by } => write!(f, "served clock stepped by {by}"),
             Self::ClockDisturbed { by } => {
                 write!(f, "somebody else moved the clock by {by}; bound void until agreed again")
+            }
+            Self::LeapSecond { inserted } => {
+                let what = if *inserted { "inserted" } else { "deleted" };
+                write!(f, "a second was {what} in UTC; finding the time anew")
             }
             Self::ClockRefused => f.write_str("the clock would not be steered"),
             Self::Panic { offset } => {

@@ -323,6 +323,7 @@ impl Words for Event {
             EventKind::ClockRefused => (19, 0),
             EventKind::Panic { offset } => (20, offset.units()),
             EventKind::Rollover { eras } => (21, eras.into()),
+            EventKind::LeapSecond { inserted } => (22, inserted.into()),
         };
         row.u64(code);
         row.i128(number);
@@ -359,6 +360,7 @@ impl Words for Event {
             17 => EventKind::Stepped { by: duration },
             18 => EventKind::ClockDisturbed { by: duration },
             19 => EventKind::ClockRefused,
+            22 => EventKind::LeapSecond { inserted: low != 0 },
             21 => EventKind::Rollover { eras: u32::try_from(number).unwrap_or(0) },
             _ => EventKind::Panic { offset: duration },
         };
@@ -491,6 +493,8 @@ mod tests {
             EventKind::ClockRefused,
             EventKind::Panic { offset: by },
             EventKind::Rollover { eras: 2 },
+            EventKind::LeapSecond { inserted: true },
+            EventKind::LeapSecond { inserted: false },
         ];
         kinds.extend(Verdict::ALL.map(EventKind::Verdict));
         kinds.extend(Refusal::ALL.map(EventKind::Refused));

@@ -9,12 +9,14 @@
 //! It owns everything that judges. It reads no clock but the one it steers, and it never blocks:
 //! readings are queued by [`Engine::handle`] and judged together by [`Engine::tick`].
 
+mod companion;
 mod plan;
 mod steer;
 mod tracked;
 
 use std::collections::VecDeque;
 
+use companion::Companion;
 pub use plan::{LocalPlan, Plan, Policy, Role, SourcePlan, StepPolicy};
 pub use tracked::SourceReport;
 use tracked::Tracked;
@@ -27,7 +29,7 @@ use crate::mitigation::{Candidate, Selection, Verdict, select};
 use crate::sample::{Reading, ReadingKind, Sample, SourceId};
 use crate::source::pairing::{Paired, Pairing, sample_of_text};
 use crate::state::State;
-use crate::time::{Duration, Frequency, LeapIndicator, Raw, System, Timestamp, Utc};
+use crate::time::{Date, Duration, LeapIndicator, Raw, System, Timestamp, Utc};
 
 /// Judges readings and steers one clock.
 #[derive(Debug)]
@@ -51,6 +53,7 @@ pub struct Engine<C: Clock> {
     started: Timestamp<Raw>,
     stepped: u32,
     synchronised_at: Option<Timestamp<Raw>>,
+    companion: Companion,
 }
 
 /// A pairing and the sources it joins.
@@ -104,6 +107,7 @@ impl<C: Clock> Engine<C> {
             started,
             stepped: 0,
             synchronised_at: None,
+            companion: Companion::default(),
             plan,
         }
     }
@@ -146,6 +150,7 @@ impl<C: Clock> Engine<C> {
         let (before, raw_before) = (self.now, self.raw);
         self.read_clock();
         self.notice_others(before, raw_before);
+        self.leap();
         self.select(self.raw);
         self.estimate();
         self.steer(self.raw);
@@ -204,13 +209,18 @@ impl<C: Clock> Engine<C> {
     /// numbered pulses need no further word of it.
     fn announced_with(&self, pulse: SourceId) -> LeapIndicator {
         let text = self.pairings.iter().find(|p| p.pulse == pulse).and_then(|p| p.text);
-        match text.map(|id| self.sources[id.index()].report.receiver.leap) {
-            Some(leap @ (LeapIndicator::Insert | LeapIndicator::Delete)) => leap,
-            _ => LeapIndicator::None,
+        text.map_or(LeapIndicator::None, |text| self.announced_by(text))
+    }
+
+    fn announced_by(&self, text: SourceId) -> LeapIndicator {
+        match self.sources[text.index()].report.receiver.leap {
+            leap @ (LeapIndicator::Insert | LeapIndicator::Delete) => leap,
+            LeapIndicator::None | LeapIndicator::Unknown => LeapIndicator::None,
         }
     }
 
     fn label(&mut self, reading: &Reading, at: Timestamp<Raw>, utc: Timestamp<Utc>) {
+        let leap = self.announced_by(reading.source);
         let mut sampled = false;
         for index in 0..self.pairings.len() {
             if self.pairings[index].text != Some(reading.source) {
@@ -218,7 +228,7 @@ impl<C: Clock> Engine<C> {
             }
             let mut paired = self.pairings[index].pairing.label(at, utc);
             // One sample of the text is enough, however many pulses it numbers.
-            paired.sample = paired.sample.filter(|_| !sampled);
+            paired.sample = paired.sample.filter(|_| !sampled).map(|s| Sample { leap, ..s });
             sampled = true;
             if let Some((delay, _)) = self.pairings[index].pairing.text_delay() {
                 self.sources[reading.source.index()].report.text_delay = delay.seconds();
@@ -228,7 +238,7 @@ impl<C: Clock> Engine<C> {
         if !sampled {
             let declared = &self.plan.sources[reading.source.index()].declared;
             let sample = sample_of_text(reading.source, declared, at, utc, None);
-            self.keep(Paired { sample: Some(sample), event: None }, reading);
+            self.keep(Paired { sample: Some(Sample { leap, ..sample }), event: None }, reading);
         }
     }
 
@@ -253,16 +263,22 @@ impl<C: Clock> Engine<C> {
         self.raw = self.clock.raw(self.now.system);
     }
 
-    /// The raw clock and a clock that nobody sets must agree from tick to tick.
+    /// The raw clock and a clock that nobody sets must keep their rate to one another from tick to
+    /// tick. Whoever steps or slews the clock beside us, or stops the machine, breaks it.
     fn notice_others(&mut self, before: Now, raw_before: Timestamp<Raw>) {
-        let raw = self.raw - raw_before;
         let mono = self.now.mono - before.mono;
-        let by = raw - mono;
-        let allowed = DISTURBANCE_MIN + self.now.window + DISTURBANCE_RATE.over(mono.abs());
-        if by.abs() <= allowed {
-            return;
+        let steered = self.clock.correction().rate.ratio().abs();
+        let slack = if self.clock.is_served() { STEERING_SLACK * steered } else { 0.0 };
+        let windows = (self.now.window + before.window) * 2;
+        let by = self.companion.compare(self.raw - raw_before, mono, windows.seconds() + slack);
+        if let Some(by) = by {
+            self.tell(self.now.system, None, EventKind::ClockDisturbed { by });
+            self.start_anew();
         }
-        self.tell(self.now.system, None, EventKind::ClockDisturbed { by });
+    }
+
+    /// Everything measured against the clock as it was is void.
+    fn start_anew(&mut self) {
         self.estimator.restart();
         self.samples.clear();
         self.sources.iter_mut().for_each(Tracked::forget);
@@ -272,6 +288,23 @@ impl<C: Clock> Engine<C> {
         }
         self.stepped = 0;
         self.synchronised_at = None;
+    }
+
+    /// At an announced leap second UTC counts one second twice, or not at all. The clock is given up
+    /// at that instant and found anew within seconds, rather than served a second wrong.
+    fn leap(&mut self) {
+        if !matches!(self.state.leap, LeapIndicator::Insert | LeapIndicator::Delete) {
+            return;
+        }
+        let date = |t: Timestamp<Utc>| Date::of_unix_days(t.seconds().div_euclid(86_400));
+        let deleted = self.state.leap == LeapIndicator::Delete;
+        let ahead = if deleted { Duration::SECOND } else { Duration::ZERO };
+        let (before, now) =
+            (self.state.utc(self.state.anchor) + ahead, self.state.utc(self.now.system) + ahead);
+        if date(before) != date(now) && date(now).day() == 1 {
+            self.tell(self.now.system, None, EventKind::LeapSecond { inserted: !deleted });
+            self.start_anew();
+        }
     }
 
     /// Whose samples count: RFC 5905 §11.2 over what each source claims now.
@@ -335,10 +368,13 @@ impl<C: Clock> Engine<C> {
         let source = &self.sources[index];
         let id = source.report.source;
         let pairing = self.pairings.iter().find(|p| p.pulse == id);
-        if pairing.is_some_and(|p| p.last_pulse.is_some() && p.pairing.is_unnumbered()) {
+        let pulses = pairing.is_some_and(|p| p.last_pulse.is_some());
+        if pulses && pairing.is_some_and(|p| p.pairing.is_unnumbered()) {
             return Err(Verdict::Unnumbered);
         }
-        let sample = source.last.ok_or(Verdict::Silent)?;
+        // Pulses without any text make no sample, ever.
+        let silent = if pulses { Verdict::Unnumbered } else { Verdict::Silent };
+        let sample = source.last.ok_or(silent)?;
         if raw - sample.at > FRESH_FOR {
             return Err(Verdict::Stale);
         }
@@ -448,7 +484,6 @@ const HOLD_BELOW: f64 = 3.0;
 const NOISE_SIGMAS: f64 = 6.0;
 /// PHI of RFC 5905 §7.2: what a claim loses a second.
 const AGE_RATE: f64 = 15e-6;
-/// Two clocks of one oscillator differ by less than this between ticks, besides their rates.
-const DISTURBANCE_MIN: Duration = Duration::from_micros(500);
-/// NTP's 500 ppm, doubled: a kernel may steer one clock of the two.
-const DISTURBANCE_RATE: Frequency = Frequency::from_ppm(1000.0);
+/// What a clock may be off after its rate was changed within an interval of so many seconds, which
+/// nobody can date exactly.
+const STEERING_SLACK: f64 = 2e-3;

@@ -7,6 +7,8 @@
 use maser_kernel::Timespec;
 use maser_kernel::clock::{self, Adjustment, ClockId, Status};
 
+use tracing::warn;
+
 use super::clock::StampClock;
 use crate::clock::{Clock, ClockError, Correction, Declaration, Now, Pieces};
 use crate::discipline::servo::Order;
@@ -18,6 +20,8 @@ pub struct KernelClock {
     stamps: StampClock,
     base: Rate,
     pieces: Pieces,
+    /// The last order's rate without its slew.
+    rest: Frequency,
 }
 
 /// A rate as the kernel holds it.
@@ -38,11 +42,26 @@ impl KernelClock {
         let (_, found) = clock::read(ClockId::Realtime).map_err(|e| refused(&e))?;
         let base = Rate { tick: found.tick, frequency: found.frequency };
         let raw = stamps.now().corrected_by(Duration::ZERO);
-        Ok(Self { stamps, base, pieces: Pieces::starting(raw) })
+        Ok(Self { stamps, base, pieces: Pieces::starting(raw), rest: Frequency::ZERO })
     }
 
     fn raw_now(&self) -> Timestamp<Raw> {
         self.pieces.raw_of(self.stamps.now())
+    }
+}
+
+impl Drop for KernelClock {
+    /// Leaves the clock at the oscillator's own rate: a slew that nobody ends would go on for ever.
+    fn drop(&mut self) {
+        let (rate, _) = self.base.changed_by(self.rest);
+        let adjustment = Adjustment {
+            tick: Some(rate.tick),
+            frequency: Some(rate.frequency),
+            ..Adjustment::default()
+        };
+        if let Err(error) = clock::adjust(ClockId::Realtime, &adjustment) {
+            warn!("{error}: the clock may still be slewing");
+        }
     }
 }
 
@@ -67,8 +86,11 @@ impl Clock for KernelClock {
             frequency: Some(rate.frequency),
             ..Adjustment::default()
         };
-        let raw = self.raw_now();
+        let before = self.raw_now();
         clock::adjust(ClockId::Realtime, &adjustment).map_err(|e| refused(&e))?;
+        // The change fell between two readings; their middle halves what a preemption can spoil.
+        let raw = before + (self.raw_now() - before) / 2;
+        self.rest = order.rate;
         // The kernel does not end a slew by itself: it runs until the next order.
         let order = Order { rate: applied, slew: Frequency::ZERO, span: Duration::ZERO };
         self.pieces.push(self.pieces.latest().followed_by(raw, &order));

@@ -175,17 +175,65 @@ fn a_slew_that_a_stall_lets_run_on_stays_inside_the_bound() {
 #[test]
 fn a_clock_moved_by_somebody_else_is_noticed_at_once() {
     for steered in [false, true] {
-        let mut world = World::new(WorldPlan { steered, ..WorldPlan::default() });
-        world.run(300.0);
-        world.disturb(Duration::from_millis(700));
-        world.run(1.1);
-        assert_eq!(world.state().stratum, 16, "steered {steered}");
-        assert!(world.seen(|e| matches!(e, EventKind::ClockDisturbed { .. })));
-        world.run(60.0);
-        assert_eq!(world.phase(), Phase::Locked, "steered {steered}");
-        let (_, p99) = world.error_quantiles(30.0);
-        assert!(p99 < 1e-6, "{p99:e}");
+        for by in [10, -100, 450, 700_000, -5_000_000] {
+            let mut world = World::new(WorldPlan { steered, ..WorldPlan::default() });
+            world.run(300.0);
+            world.disturb(Duration::from_micros(by));
+            world.run(1.1);
+            assert_eq!(world.state().stratum, 16, "steered {steered} by {by}");
+            assert!(world.seen(|e| matches!(e, EventKind::ClockDisturbed { .. })));
+            world.violations = 0;
+            world.run(60.0);
+            assert_eq!(world.phase(), Phase::Locked, "steered {steered} by {by}");
+            assert_eq!(world.violations, 0, "steered {steered} by {by}");
+            let (_, p99) = world.error_quantiles(30.0);
+            assert!(p99 < 1e-6, "{p99:e}");
+        }
     }
+}
+
+#[test]
+fn a_leap_second_is_no_second_of_wrong_time() {
+    let list = include_str!("../data/leap-seconds.list");
+    // Five minutes before 2017-01-01, when a second was inserted.
+    let mut world = World::new(WorldPlan {
+        leaps: Some(LeapTable::parse(list).expect("the published list")),
+        start: Timestamp::from_seconds(1_483_228_800 - 300),
+        ..WorldPlan::default()
+    });
+    world.run(299.5);
+    assert_eq!((world.phase(), world.state().leap), (Phase::Locked, LeapIndicator::Insert));
+    // From the leap on, the receiver counts a second less than the world's seconds.
+    world.receiver_mut().lie = -1;
+    world.run(1.7);
+    assert_eq!((world.state().stratum, world.state().leap), (16, LeapIndicator::Unknown));
+    assert!(world.seen(|e| matches!(e, EventKind::LeapSecond { inserted: true })));
+    world.run(30.0);
+    assert_eq!((world.phase(), world.state().leap), (Phase::Locked, LeapIndicator::None));
+    let (median, _) = world.error_quantiles(10.0);
+    assert!((median - 1.0).abs() < 1e-6, "served UTC is one second less: {median}");
+}
+
+#[test]
+fn a_local_clock_that_finds_a_source_forgets_its_own_drift() {
+    let mut plan = WorldPlan { local: Some(10), ..WorldPlan::default() };
+    plan.receiver.on = false;
+    let mut world = World::new(plan);
+    world.run(400.0);
+    assert_eq!(world.state().stratum, 10);
+    world.receiver_mut().on = true;
+    world.run(60.0);
+    assert_eq!((world.phase(), world.state().stratum), (Phase::Locked, 1));
+    let bound = world.state().bound(world.state().anchor + Duration::SECOND);
+    assert!(bound < Duration::from_micros(20), "{bound}");
+}
+
+#[test]
+fn pulses_that_no_text_will_ever_number_say_so() {
+    let plan = WorldPlan { role: Role::Pulse { text: None }, ..WorldPlan::default() };
+    let mut world = World::new(plan);
+    world.run(60.0);
+    assert_eq!(world.verdict(PULSE), Verdict::Unnumbered);
 }
 
 #[test]
