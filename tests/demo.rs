@@ -61,18 +61,21 @@ fn a_planted_error_is_seen() {
 
 #[test]
 fn it_ends_at_a_signal_and_leaves_nothing_behind() {
-    let demo = Demo::start(&["--via", "shm"]);
-    let process = demo.child.id();
-    let directory = PathBuf::from(format!("/tmp/maser-demo-{process}-0"));
-    std::thread::sleep(Duration::from_secs(3));
-    assert!(directory.exists());
-    assert_eq!(segments(process).len(), 1);
-    demo.signal("TERM");
-    let (code, summary) = demo.end();
-    // It had no time to lock, and says so.
-    assert_eq!((code, &summary["locked"]), (Some(1), &Value::Bool(false)));
-    assert!(!directory.exists());
-    assert_eq!(segments(process), [""; 0]);
+    for signal in ["TERM", "HUP"] {
+        let demo = Demo::start(&["--via", "shm"]);
+        let process = demo.child.id();
+        let directory = PathBuf::from(format!("/tmp/maser-demo-{process}-0"));
+        std::thread::sleep(Duration::from_secs(3));
+        assert!(directory.exists());
+        assert_eq!(segments(process).len(), 1);
+        demo.signal(signal);
+        let (code, summary) = demo.end();
+        // It had no time to lock, and says so.
+        assert_eq!((code, &summary["locked"]), (Some(1), &Value::Bool(false)));
+        assert_eq!(summary["error_median_ns"], Value::Null);
+        assert!(!directory.exists());
+        assert_eq!(segments(process), [""; 0]);
+    }
 }
 
 #[test]
@@ -80,10 +83,14 @@ fn an_address_in_use_is_told_in_one_sentence() {
     let first = Demo::start(&["--seconds", "3"]);
     std::thread::sleep(Duration::from_millis(700));
     let listen = first.listen.clone();
-    let second = maser(&["demo", "--listen", &listen, "--seconds", "3"]).output().unwrap();
+    let mut command = maser(&["demo", "--via", "shm", "--listen", &listen, "--seconds", "3"]);
+    let second = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let process = second.id();
+    let second = second.wait_with_output().unwrap();
     let said = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(1), "{said}");
     assert!(said.contains(&listen) && said.contains("in use"), "{said}");
+    assert_eq!(segments(process), [""; 0]);
     first.end();
 }
 

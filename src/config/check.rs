@@ -217,7 +217,7 @@ impl<'a> Check<'a> {
             Some(Switch::As(Time(every))) => Some((*every).max(Duration::ZERO)),
         };
         Serve {
-            listen: self.listen(serve.listen.as_deref()),
+            listen: self.listen(serve.listen.as_ref()),
             threads: self.whole(serve.threads.as_ref(), 1..=64, 1, "1 to 64 threads"),
             policy: Policy {
                 access: self.access(serve),
@@ -249,9 +249,13 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn listen(&mut self, listen: Option<&[Spanned<String>]>) -> Vec<SocketAddr> {
+    fn listen(&mut self, listen: Option<&Spanned<Vec<Spanned<String>>>>) -> Vec<SocketAddr> {
         let Some(listen) = listen else { return everywhere().to_vec() };
         let mut addresses = Vec::new();
+        if listen.get_ref().is_empty() {
+            self.error(&listen.span(), "no address; name one, or leave out [serve] to serve none");
+        }
+        let listen = listen.get_ref();
         for key in listen {
             let span = key.span();
             match address(key.get_ref()) {

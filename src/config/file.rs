@@ -30,7 +30,7 @@ pub(super) struct File {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table of keys")]
 pub(super) struct Serve {
-    pub listen: Texts,
+    pub listen: Option<Spanned<Vec<Spanned<String>>>>,
     pub threads: Whole,
     pub clients: Whole,
     pub ipv6_prefix: Whole,

@@ -186,6 +186,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("\n[clock\n", "m.toml:2: unclosed table"),
     ("foo = 1", "m.toml:1: foo: unknown key; known here are control, serve,"),
     ("[serve]\nlisen = []", "m.toml:2: serve.lisen: unknown key; did you mean `listen`?"),
+    ("[serve]\nlisten = []", "m.toml:2: serve.listen: no address; name one"),
     ("[serve]\nlisten = ['x']", "m.toml:2: serve.listen: \"x\" is not an address"),
     ("[serve]\nlisten = ['::1', '[::1]:123']", "m.toml:2: serve.listen: [::1]:123 is listed twice"),
     ("[serve]\nlisten = ['1.2.3.4:0']", "serve.listen: port 0 is no port"),

@@ -32,6 +32,7 @@ fn scan_at(proc: &Path) -> Vec<Rival> {
     let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let mut rivals: Vec<Rival> = pids.filter_map(|pid| rival(proc, pid)).collect();
+    rivals.retain(|rival| rival.pid != std::process::id());
     rivals.sort_by_key(|rival| rival.pid);
     rivals
 }
@@ -66,6 +67,8 @@ enum Steers {
     Without(char),
     /// Only with this option.
     With(char),
+    /// Another of our own kind: `run`, and not `--no-steer`.
+    LikeUs,
 }
 
 impl Known {
@@ -76,6 +79,10 @@ impl Known {
             Steers::Always => true,
             Steers::Without(option) => !has(option),
             Steers::With(option) => has(option),
+            Steers::LikeUs => {
+                let given = |word| cmdline.split('\0').skip(1).any(|argument| argument == word);
+                given("run") && !given("--no-steer")
+            }
         }
     }
 }
@@ -95,7 +102,8 @@ fn effective_capabilities(status: &str) -> Option<u64> {
     u64::from_str_radix(line.trim(), 16).ok()
 }
 
-const KNOWN: [Known; 7] = [
+const KNOWN: [Known; 8] = [
+    Known { comm: "maser", name: "another maser", steers: Steers::LikeUs },
     Known { comm: "chronyd", name: "chronyd", steers: Steers::Without('x') },
     Known { comm: "ntpd", name: "ntpd", steers: Steers::Always },
     Known { comm: "ntp-daemon", name: "ntp-daemon", steers: Steers::Always },
@@ -136,7 +144,19 @@ mod tests {
     #[test]
     fn names_fit_what_the_kernel_shows() {
         assert!(KNOWN.iter().all(|known| known.comm.len() <= 15));
-        assert!(known("maser").is_none() && known("chronyc").is_none());
+        assert!(known("chronyc").is_none());
+    }
+
+    #[test]
+    fn another_maser_that_steers_is_a_rival() {
+        let maser = known("maser").expect("our own kind is known");
+        for (cmdline, steers) in [
+            ("maser\0run\0--config\0a.toml\0", true),
+            ("maser\0run\0--no-steer\0", false),
+            ("maser\0demo\0", false),
+        ] {
+            assert_eq!(maser.steers(cmdline), steers, "{cmdline:?}");
+        }
     }
 
     /// A `/proc` made up of files: one rival, and five that look like one.

@@ -52,7 +52,7 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     let outcome = show.go_on(args);
     let summary = show.end();
     outcome?;
-    summary.print(args.json);
+    crate::cli::print(&summary.text(args.json))?;
     Ok(if summary.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -61,6 +61,7 @@ struct Stage {
     directory: PrivateDirectory,
     pty: Pty,
     pulses: Pulses,
+    segment: Option<OwnSegment>,
     plan: Plan,
     model: Model,
 }
@@ -70,12 +71,13 @@ impl Stage {
         let directory = PrivateDirectory::new()?;
         let pty = Pty::open()?;
         let sock = directory.path().join("pulse.sock");
-        let (pulses, driver) = match args.via {
-            Via::Sock => (Pulses::Sock(sock.clone()), Driver::Sock { path: sock }),
+        let (pulses, segment, driver) = match args.via {
+            Via::Sock => (Pulses::Sock(sock.clone()), None, Driver::Sock { path: sock }),
             Via::Shm => {
-                let (unit, segment) = free_segment()?;
+                let (unit, own) = free_segment()?;
+                let segment = Segment::attach(own.0.key(), SIZE, 0o600, Create::Never)?;
                 let driver = Driver::Shm { unit, permissions: 0o600, limit: None, pulse: false };
-                (Pulses::Shm(segment), driver)
+                (Pulses::Shm(segment), Some(own), driver)
             }
         };
         let mut plan = config::parse("demo.toml", DEMO)?;
@@ -91,7 +93,7 @@ impl Stage {
             loss: LOSS,
             plant: args.plant.unwrap_or(Duration::ZERO),
         };
-        Ok(Self { directory, pty, pulses, plan, model })
+        Ok(Self { directory, pty, pulses, segment, plan, model })
     }
 }
 
@@ -102,17 +104,17 @@ struct Show {
     figures: Reader<Figures>,
     receiver: JoinHandle<()>,
     judge: JoinHandle<Figures>,
-    segment: Option<Segment>,
     stop: Arc<AtomicBool>,
     view: View,
     started: Instant,
     /// Removed last.
+    _segment: Option<OwnSegment>,
     _directory: PrivateDirectory,
 }
 
 impl Show {
     fn begin(stage: Stage, args: &DemoArgs) -> Result<Self, Failure> {
-        let Stage { directory, pty, pulses, plan, model } = stage;
+        let Stage { directory, pty, pulses, segment, plan, model } = stage;
         let machine = Machine::new(args.seed);
         let view = View::new(&model, args, &plan);
         let control_path = plan.control.clone();
@@ -120,12 +122,6 @@ impl Show {
         let daemon = Daemon::start(plan, options)?;
         let control = control::Server::start(&control_path, daemon.published().clone())?;
         let stop = Arc::new(AtomicBool::new(false));
-        let segment = match &pulses {
-            Pulses::Shm(segment) => {
-                Some(Segment::attach(segment.key(), SIZE, 0o600, Create::Never)?)
-            }
-            Pulses::Sock(_) => None,
-        };
         let receiver = Receiver::new(model, machine.clone(), pty, pulses);
         let receiver = receiver::spawn(receiver, Arc::clone(&stop))?;
         let (publisher, figures) = snapshot(Figures::default());
@@ -137,10 +133,10 @@ impl Show {
             figures,
             receiver,
             judge,
-            segment,
             stop,
             view,
             started: Instant::now(),
+            _segment: segment,
             _directory: directory,
         })
     }
@@ -173,10 +169,6 @@ impl Show {
         let summary = Summary::of(&figures, self.daemon.published());
         drop(self.control);
         self.daemon.stop();
-        if let Some(segment) = self.segment {
-            // The next demo takes another unit if this fails.
-            let _ = segment.remove();
-        }
         summary
     }
 }
@@ -211,12 +203,22 @@ impl Drop for PrivateDirectory {
     }
 }
 
+/// A segment that is removed whatever happens; those who are attached keep it until they let go.
+struct OwnSegment(Segment);
+
+impl Drop for OwnSegment {
+    fn drop(&mut self) {
+        // The next demo takes another unit if this fails.
+        let _ = self.0.remove();
+    }
+}
+
 /// A shared memory unit that nobody uses: 8 and up, as lower ones belong to real receivers.
-fn free_segment() -> Result<(u32, Segment), Failure> {
+fn free_segment() -> Result<(u32, OwnSegment), Failure> {
     for unit in 8..256u32 {
         let key = KEY + i32::try_from(unit)?;
         match Segment::attach(key, SIZE, 0o600, Create::Exclusive) {
-            Ok(segment) => return Ok((unit, segment)),
+            Ok(segment) => return Ok((unit, OwnSegment(segment))),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error.into()),
         }

@@ -12,12 +12,12 @@ pub struct Summary {
     pub locked: bool,
     /// From the start to the lock; null without one.
     pub seconds_to_lock: Option<f64>,
-    /// Median of |served − true| after the lock.
-    pub error_median_ns: i64,
+    /// Median of |served − true| after the lock; null if nothing was judged, like the next two.
+    pub error_median_ns: Option<i64>,
     /// 99th percentile of it.
-    pub error_p99_ns: i64,
+    pub error_p99_ns: Option<i64>,
     /// Median of the published bound.
-    pub bound_median_ns: i64,
+    pub bound_median_ns: Option<i64>,
     /// Readings whose error was beyond the bound.
     pub bound_violations: u64,
     /// Readings judged.
@@ -35,13 +35,14 @@ pub struct Summary {
 impl Summary {
     /// From the judge's last figures and what is published.
     pub fn of(figures: &Figures, published: &Published) -> Self {
+        let judged = |seconds| (figures.kept > 0).then(|| nanos(seconds));
         let locked = figures.seconds_to_lock >= 0.0;
         Self {
             locked,
             seconds_to_lock: locked.then(|| libm::rint(figures.seconds_to_lock * 1000.0) / 1000.0),
-            error_median_ns: nanos(figures.error_median),
-            error_p99_ns: nanos(figures.error_p99),
-            bound_median_ns: nanos(figures.bound_median),
+            error_median_ns: judged(figures.error_median),
+            error_p99_ns: judged(figures.error_p99),
+            bound_median_ns: judged(figures.bound_median),
             bound_violations: figures.violations,
             readings_kept: figures.kept,
             readings_skipped: figures.skipped,
@@ -56,31 +57,27 @@ impl Summary {
         self.locked && self.bound_violations == 0
     }
 
-    /// To standard output.
-    pub fn print(&self, json: bool) {
+    /// One line of JSON, or three for people.
+    pub fn text(&self, json: bool) -> String {
         if json {
-            let line = serde_json::to_string(self).expect("numbers and names");
-            println!("{line}");
-            return;
+            return serde_json::to_string(self).expect("numbers and names") + "\n";
         }
-        match self.seconds_to_lock {
-            Some(seconds) => println!("locked after {seconds:.1} s"),
-            None => println!("never locked"),
-        }
-        println!(
-            "error median {} ns, p99 {} ns; bound median {} ns, violated {} times in {} readings \
-             ({} skipped)",
-            self.error_median_ns,
-            self.error_p99_ns,
-            self.bound_median_ns,
-            self.bound_violations,
-            self.readings_kept,
-            self.readings_skipped,
-        );
-        println!(
-            "{} samples, {} readings dropped, {} requests served",
+        let lock = match self.seconds_to_lock {
+            Some(seconds) => format!("locked after {seconds:.1} s"),
+            None => "never locked".to_owned(),
+        };
+        let judged = match (self.error_median_ns, self.error_p99_ns, self.bound_median_ns) {
+            (Some(median), Some(p99), Some(bound)) => format!(
+                "error median {median} ns, p99 {p99} ns; bound median {bound} ns, violated {} \
+                 times in {} readings ({} skipped)",
+                self.bound_violations, self.readings_kept, self.readings_skipped,
+            ),
+            _ => "no reading was judged".to_owned(),
+        };
+        format!(
+            "{lock}\n{judged}\n{} samples, {} readings dropped, {} requests served\n",
             self.samples, self.dropped, self.served
-        );
+        )
     }
 }
 

@@ -91,10 +91,18 @@ impl Screen {
         if json || !io::stdout().is_terminal() {
             return Ok(Self::Lines { json, last: None });
         }
-        ratatui::crossterm::terminal::enable_raw_mode()?;
+        if ratatui::crossterm::terminal::enable_raw_mode().is_err() {
+            return Ok(Self::Lines { json, last: None });
+        }
         let options = TerminalOptions { viewport: Viewport::Inline(HEIGHT) };
-        let terminal = Terminal::with_options(CrosstermBackend::new(io::stdout()), options)?;
-        Ok(Self::Picture(terminal))
+        match Terminal::with_options(CrosstermBackend::new(io::stdout()), options) {
+            Ok(terminal) => Ok(Self::Picture(terminal)),
+            Err(_) => {
+                // It does not say where its cursor is: a recorder, say, but no place for a picture.
+                ratatui::crossterm::terminal::disable_raw_mode()?;
+                Ok(Self::Lines { json, last: None })
+            }
+        }
     }
 
     /// Shows the moment, then waits a little. True if somebody wants to end it.
