@@ -121,8 +121,11 @@ fn told(address: SocketAddr, error: &NoAnswer, timeout: Duration) -> String {
 
 /// `HOST`, `HOST:PORT`, `ADDRESS`, `[ADDRESS]:PORT`.
 fn resolve(server: &str) -> Result<Vec<SocketAddr>, Failure> {
-    if let Some(address) = config::address(server) {
-        return Ok(vec![address]);
+    let usage = |why: &str| Failure::with_code(USAGE, format_args!("\"{server}\": {why}"));
+    match config::address(server) {
+        Some(address) if address.port() == 0 => return Err(usage("port 0 is no port")),
+        Some(address) => return Ok(vec![address]),
+        None => {}
     }
     let (host, port) = match server.rsplit_once(':') {
         Some((host, port)) => {
@@ -134,6 +137,10 @@ fn resolve(server: &str) -> Result<Vec<SocketAddr>, Failure> {
         }
         None => (server, 123),
     };
+    // No name holds these: a literal address was meant.
+    if host.is_empty() || host.contains(['[', ']', ':']) || host.contains(char::is_whitespace) {
+        return Err(usage("neither a name nor an address; such as 192.0.2.1:123 or [::1]:123"));
+    }
     let unknown = |why: &dyn fmt::Display| {
         Failure::with_code(NO_ANSWER, format_args!("{host}: no address: {why}"))
     };

@@ -163,5 +163,8 @@ fn servers_are_named_in_many_ways() {
     assert!(resolve("localhost:4").unwrap().iter().all(|address| address.port() == 4));
     assert_eq!(resolve("localhost:ntp").unwrap_err().code(), 2);
     assert_eq!(resolve("localhost:0").unwrap_err().code(), 2);
+    for text in ["", ":123", "[::1", "::1]", "[::1]:0", "192.0.2.1:0", "[::zz]:123", "a b"] {
+        assert_eq!(resolve(text).unwrap_err().code(), 2, "{text}");
+    }
     assert_eq!(resolve("no-such-host.invalid").unwrap_err().code(), 3);
 }
