@@ -115,6 +115,15 @@ impl Tracking {
 }
 
 impl Tracking {
+    /// The phase, and that an unsynchronised clock is served all the same.
+    fn state(&self) -> String {
+        let follows = matches!(self.phase.as_str(), "locked" | "holdover");
+        match self.synchronised && !follows {
+            true => format!("{} (serving the local clock)", self.phase),
+            false => self.phase.clone(),
+        }
+    }
+
     fn bound_meaning(&self) -> &'static str {
         match self.synchronised {
             true => "true time is within this of served time",
@@ -156,7 +165,7 @@ impl fmt::Display for Tracking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ns = |value: f64| Scaled::of_nanoseconds(value);
         let mut rows = Rows::default();
-        rows.add("State", &self.phase, "");
+        rows.add("State", self.state(), "");
         let stratum = if self.synchronised { "" } else { "unsynchronised" };
         rows.add("Stratum", self.stratum, stratum);
         rows.add("Reference", &self.reference_id, self.source.as_deref().unwrap_or("no source"));
