@@ -177,9 +177,14 @@ impl Check<'_> {
                 format!("\"{name}\" is a {other} source; only a gnss source brings text")
             }
             None => {
-                let names: Vec<&str> = heads.iter().map(|head| head.name.as_str()).collect();
-                let list = names.join("\", \"");
-                format!("no source is called \"{name}\"; there are \"{list}\"")
+                let texts = heads.iter().filter(|head| head.kind == Some(Kind::Gnss));
+                let names: Vec<&str> = texts.map(|head| head.name.as_str()).collect();
+                match names.join("\", \"") {
+                    list if list.is_empty() => {
+                        format!("no source is called \"{name}\", and none is a gnss source")
+                    }
+                    list => format!("no source is called \"{name}\"; text comes from \"{list}\""),
+                }
             }
         };
         self.error(&key.span(), reason);

@@ -223,7 +223,11 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[[source]]\ndriver='shm'\nunit=1\npermissions='8'", "\"8\" is not usable as permission bits"),
     ("[[source]]\ndriver='shm'\nunit=1\npermissions='0066'", "not usable as permission bits"),
     ("[[source]]\ndriver='shm'\nunit=1\nspeed=9600", "a shm source has no such key; gnss have it"),
-    ("[[source]]\ndriver='sock'\npath='/a'\ntext='b'", "no source is called \"b\"; there are"),
+    ("[[source]]\ndriver='sock'\npath='/a'\ntext='b'", "no source is called \"b\", and none is"),
+    (
+        "[[source]]\ndriver='gnss'\ndevice='/t'\n[[source]]\ndriver='sock'\npath='/a'\ntext='b'",
+        "no source is called \"b\"; text comes from \"GPS\"\n",
+    ),
     (
         "[[source]]\nname='a'\ndriver='sock'\npath='/a'\ntext='a'",
         "m.toml:5: source[0].text: \"a\" is a sock source; only a gnss source brings text",
