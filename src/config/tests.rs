@@ -226,7 +226,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[[source]]\ndriver='sock'\npath='/a'\ntext='b'", "no source is called \"b\", and none is"),
     (
         "[[source]]\ndriver='gnss'\ndevice='/t'\n[[source]]\ndriver='sock'\npath='/a'\ntext='b'",
-        "no source is called \"b\"; text comes from \"GPS\"\n",
+        "no source is called \"b\"; text comes from \"GPS\"",
     ),
     (
         "[[source]]\nname='a'\ndriver='sock'\npath='/a'\ntext='a'",
