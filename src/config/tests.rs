@@ -225,7 +225,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[[source]]\ndriver='shm'\nunit=1\nspeed=9600", "a shm source has no such key; gnss have it"),
     ("[[source]]\ndriver='sock'\npath='/a'\ntext='b'", "no source is called \"b\", and none is"),
     (
-        "[[source]]\ndriver='gnss'\ndevice='/t'\n[[source]]\ndriver='sock'\npath='/a'\ntext='b'",
+        "[[source]]\ndriver='sock'\npath='/a'\ntext='b'\n[[source]]\ndriver='gnss'\ndevice='/t'",
         "no source is called \"b\"; text comes from \"GPS\"",
     ),
     (

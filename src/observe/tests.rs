@@ -108,6 +108,17 @@ fn with_sight<T>(state: &State, report: impl FnOnce(&Sight<'_>) -> T) -> T {
 }
 
 #[test]
+fn a_local_clock_that_is_served_says_so() {
+    let local = State { phase: Phase::Cold, stratum: 10, ..state() };
+    let text = with_sight(&local, |sight| Tracking::of(sight).to_string());
+    assert!(text.contains("cold (serving the local clock)"), "{text}");
+    for quiet in [state(), State { phase: Phase::Cold, stratum: 16, ..state() }] {
+        let text = with_sight(&quiet, |sight| Tracking::of(sight).to_string());
+        assert!(!text.contains("local clock"), "{text}");
+    }
+}
+
+#[test]
 fn tracking_says_what_the_state_says() {
     let report = with_sight(&state(), Tracking::of);
     assert_eq!((report.phase.as_str(), report.stratum, report.synchronised), ("locked", 1, true));

@@ -152,9 +152,12 @@ impl Show {
             }
             let (published, figures) = (self.daemon.published(), self.figures.read());
             let elapsed = self.started.elapsed();
-            if interrupted.load(Ordering::Relaxed)
-                || screen.show(&self.view, published, &figures, elapsed)?
-            {
+            let ended = match screen.show(&self.view, published, &figures, elapsed) {
+                // The reader has seen enough (`| head`).
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => true,
+                shown => shown?,
+            };
+            if ended || interrupted.load(Ordering::Relaxed) {
                 break;
             }
         }

@@ -140,7 +140,8 @@ impl Drop for Screen {
             // The terminal is the user's again, whatever fails.
             let _ = ratatui::crossterm::terminal::disable_raw_mode();
             let _ = terminal.show_cursor();
-            println!();
+            // Not println!, which panics if the terminal is gone.
+            let _ = writeln!(io::stdout());
         }
     }
 }
