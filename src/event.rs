@@ -46,6 +46,14 @@ pub enum EventKind {
     PulseOffGrid { by: Duration },
     /// A receiver's correction lies far beyond its clock's grain; it was not applied.
     QuantizationRefused { error: Duration },
+    /// A server refuses to serve, by this code (RFC 5905 §7.4).
+    Kissed { code: [u8; 4] },
+    /// The route to a server changed: its shortest round trip by so much.
+    RouteChange { by: Duration },
+    /// A server's own clock stepped, while another source is believed.
+    ServerStep { by: Duration },
+    /// A server's clock is noisier than it declares: so many seconds, six sigma.
+    NoiseUndeclared { sigma: Duration },
     /// A receiver's dates are so many times 1024 weeks old; they were moved forward.
     Rollover { eras: u32 },
     /// A driver dropped something.
@@ -94,6 +102,10 @@ impl EventKind {
             | Self::FrequencyJump { .. }
             | Self::EstimateRestarted
             | Self::LeapSecond { .. }
+            | Self::Kissed { .. }
+            | Self::RouteChange { .. }
+            | Self::ServerStep { .. }
+            | Self::NoiseUndeclared { .. }
             | Self::ClockDisturbed { .. } => Severity::Warning,
             Self::ClockRefused | Self::Panic { .. } => Severity::Error,
         }
@@ -137,6 +149,15 @@ impl fmt::Display for EventKind {
             }
             Self::Rollover { eras } => {
                 write!(f, "dates are {eras} × 1024 weeks old; moved forward")
+            }
+            Self::Kissed { code } => {
+                let code: String = code.iter().map(|byte| char::from(*byte)).collect();
+                write!(f, "refuses to serve: {}", code.escape_debug())
+            }
+            Self::RouteChange { by } => write!(f, "route changed; shortest round trip by {by}"),
+            Self::ServerStep { by } => write!(f, "the server's clock stepped by {by}"),
+            Self::NoiseUndeclared { sigma } => {
+                write!(f, "the server's clock is noisier than it declares: six sigma are {sigma}")
             }
             Self::Refused(refusal) => write!(f, "dropped: {}", refusal.name()),
             Self::SampleRejected { distance } => {

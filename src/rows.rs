@@ -4,7 +4,7 @@ use crate::engine::SourceReport;
 use crate::event::{Event, EventKind};
 use crate::mitigation::Verdict;
 use crate::pipe::{Put, Take, Words};
-use crate::sample::{Fix, Reading, ReadingKind, ReceiverStatus, Refusal, SourceId};
+use crate::sample::{Exchange, Fix, Reading, ReadingKind, ReceiverStatus, Refusal, SourceId};
 use crate::state::{ErrorTerms, NoiseGrowth, Phase, State, Term};
 use crate::time::{Duration, Exponent, Frequency, LeapIndicator, Scale, TaiOffset, Timestamp};
 
@@ -137,10 +137,46 @@ impl Words for ReceiverStatus {
     }
 }
 
-impl Words for Reading {
-    type Row = [u64; 9];
+/// All of an exchange but T4.
+impl Words for Exchange {
+    type Row = [u64; 11];
 
-    /// Kind, then up to two 128-bit values and a small one.
+    fn put(&self, row: &mut Put<'_>) {
+        row.value(&self.sent);
+        row.value(&self.received);
+        row.value(&self.transmitted);
+        row.value(&self.root_delay);
+        row.value(&self.root_dispersion);
+        let [a, b, c, d] = self.reference_id;
+        let flags = self.leap.bits() | u8::from(self.interleaved) << 7;
+        let precision = self.precision.0.cast_unsigned();
+        row.u64(u64::from_le_bytes([a, b, c, d, self.stratum, self.reach, precision, flags]));
+    }
+
+    fn take(row: &mut Take<'_>) -> Self {
+        let (sent, received, transmitted) = (row.value(), row.value(), row.value());
+        let (root_delay, root_dispersion) = (row.value(), row.value());
+        let [a, b, c, d, stratum, reach, precision, flags] = row.u64().to_le_bytes();
+        Self {
+            sent,
+            received,
+            transmitted,
+            leap: LeapIndicator::from_bits(flags & 3),
+            stratum,
+            reference_id: [a, b, c, d],
+            root_delay,
+            root_dispersion,
+            precision: Exponent(precision.cast_signed()),
+            interleaved: flags & 0x80 != 0,
+            reach,
+        }
+    }
+}
+
+impl Words for Reading {
+    type Row = [u64; 15];
+
+    /// Kind and a small value, then an exchange or up to two 128-bit values and a status.
     fn put(&self, row: &mut Put<'_>) {
         row.value(&self.source);
         row.value(&self.stamp);
@@ -155,8 +191,15 @@ impl Words for Reading {
             ReadingKind::Receiver(_) => (4, 0, 0, 0),
             ReadingKind::Refused(refusal) => (5, 0, 0, refusal as u64),
             ReadingKind::Rollover { eras } => (6, eras.into(), 0, 0),
+            ReadingKind::Exchange(_) => (7, 0, 0, 0),
+            ReadingKind::Polled { reach } => (8, 0, 0, reach.into()),
+            ReadingKind::Kissed { code } => (9, u32::from_be_bytes(code).into(), 0, 0),
         };
         row.u64(code << 8 | small);
+        if let ReadingKind::Exchange(exchange) = self.kind {
+            row.value(&exchange);
+            return;
+        }
         row.i128(a);
         row.i128(b);
         let status = match self.kind {
@@ -164,14 +207,19 @@ impl Words for Reading {
             _ => ReceiverStatus::default(),
         };
         row.value(&status);
+        // Only an exchange fills the row.
+        (0..6).for_each(|_| row.u64(0));
     }
 
     fn take(row: &mut Take<'_>) -> Self {
         let (source, stamp) = (row.value(), row.value());
-        let word = row.u64();
+        let [small, code, ..] = row.u64().to_le_bytes();
+        if code == 7 {
+            return Self { source, stamp, kind: ReadingKind::Exchange(row.value()) };
+        }
         let (a, b) = (row.i128(), row.i128());
         let status = row.value();
-        let [small, code, ..] = word.to_le_bytes();
+        (0..6).for_each(|_| drop(row.u64()));
         let kind = match code {
             0 => ReadingKind::Mark {
                 utc: Timestamp::from_units(a),
@@ -185,6 +233,8 @@ impl Words for Reading {
             },
             4 => ReadingKind::Receiver(status),
             6 => ReadingKind::Rollover { eras: u32::try_from(a).unwrap_or(0) },
+            8 => ReadingKind::Polled { reach: small },
+            9 => ReadingKind::Kissed { code: u32::try_from(a).unwrap_or(0).to_be_bytes() },
             _ => ReadingKind::Refused(Refusal::ALL[usize::from(small) % Refusal::ALL.len()]),
         };
         Self { source, stamp, kind }
@@ -254,7 +304,7 @@ impl Words for State {
 }
 
 impl Words for SourceReport {
-    type Row = [u64; 33];
+    type Row = [u64; 39];
 
     fn put(&self, row: &mut Put<'_>) {
         row.value(&self.source);
@@ -270,6 +320,9 @@ impl Words for SourceReport {
         row.u64(self.rejected);
         row.value(&self.refused);
         row.f64(self.text_delay);
+        row.f64(self.poll);
+        row.f64(self.delay);
+        row.u64(self.stratum.into());
         row.value(&self.receiver);
     }
 
@@ -288,6 +341,9 @@ impl Words for SourceReport {
             rejected: row.u64(),
             refused: row.value(),
             text_delay: row.f64(),
+            poll: row.f64(),
+            delay: row.f64(),
+            stratum: byte(row),
             receiver: row.value(),
         }
     }
@@ -324,6 +380,10 @@ impl Words for Event {
             EventKind::Panic { offset } => (20, offset.units()),
             EventKind::Rollover { eras } => (21, eras.into()),
             EventKind::LeapSecond { inserted } => (22, inserted.into()),
+            EventKind::Kissed { code } => (23, u32::from_be_bytes(code).into()),
+            EventKind::RouteChange { by } => (24, by.units()),
+            EventKind::ServerStep { by } => (25, by.units()),
+            EventKind::NoiseUndeclared { sigma } => (26, sigma.units()),
         };
         row.u64(code);
         row.i128(number);
@@ -361,6 +421,10 @@ impl Words for Event {
             18 => EventKind::ClockDisturbed { by: duration },
             19 => EventKind::ClockRefused,
             22 => EventKind::LeapSecond { inserted: low != 0 },
+            23 => EventKind::Kissed { code: u32::try_from(number).unwrap_or(0).to_be_bytes() },
+            24 => EventKind::RouteChange { by: duration },
+            25 => EventKind::ServerStep { by: duration },
+            26 => EventKind::NoiseUndeclared { sigma: duration },
             21 => EventKind::Rollover { eras: u32::try_from(number).unwrap_or(0) },
             _ => EventKind::Panic { offset: duration },
         };
@@ -396,6 +460,21 @@ mod tests {
             ReadingKind::Pulse { fraction: duration },
             ReadingKind::Label { utc: instant() },
             ReadingKind::Rollover { eras: 3 },
+            ReadingKind::Polled { reach: 0o201 },
+            ReadingKind::Kissed { code: *b"RATE" },
+            ReadingKind::Exchange(Exchange {
+                sent: instant(),
+                received: instant(),
+                transmitted: Timestamp::from_units(1),
+                leap: LeapIndicator::Unknown,
+                stratum: 15,
+                reference_id: [1, 2, 3, 255],
+                root_delay: duration,
+                root_dispersion: Duration::from_units(2),
+                precision: Exponent(-29),
+                interleaved: true,
+                reach: 0o377,
+            }),
             ReadingKind::QuantizationError { error: duration, second: None },
             ReadingKind::QuantizationError { error: duration, second: Some(instant()) },
             ReadingKind::Receiver(ReceiverStatus {
@@ -462,8 +541,11 @@ mod tests {
             samples: 1,
             believed: 2,
             rejected: 3,
-            refused: [1, 2, 3, 4, 5, 6, 7, 8],
+            refused: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
             text_delay: -1.0,
+            poll: 64.0,
+            delay: 1e-3,
+            stratum: 2,
             receiver: ReceiverStatus::default(),
         };
         assert_eq!(through(report), report);
@@ -495,6 +577,10 @@ mod tests {
             EventKind::Rollover { eras: 2 },
             EventKind::LeapSecond { inserted: true },
             EventKind::LeapSecond { inserted: false },
+            EventKind::Kissed { code: *b"DENY" },
+            EventKind::RouteChange { by },
+            EventKind::ServerStep { by },
+            EventKind::NoiseUndeclared { sigma: by },
         ];
         kinds.extend(Verdict::ALL.map(EventKind::Verdict));
         kinds.extend(Refusal::ALL.map(EventKind::Refused));

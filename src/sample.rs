@@ -5,7 +5,7 @@
 //! error that is already known of it by name.
 
 use crate::state::ErrorTerms;
-use crate::time::{Duration, LeapIndicator, Raw, System, Timestamp, Utc};
+use crate::time::{Duration, Exponent, LeapIndicator, Raw, System, Timestamp, Utc};
 
 /// Index of a source in the order of the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +59,18 @@ pub enum ReadingKind {
         /// The second that the pulse begins; without it, the first pulse after the stamp.
         second: Option<Timestamp<Utc>>,
     },
+    /// A server's reply came at the stamp (T4).
+    Exchange(Exchange),
+    /// A request was sent to a server at the stamp; its reach register after the shift.
+    Polled {
+        /// Eight polls, the newest in the lowest bit: 1 if it was answered.
+        reach: u8,
+    },
+    /// A server refused to serve (RFC 5905 §7.4).
+    Kissed {
+        /// The code, four ASCII letters.
+        code: [u8; 4],
+    },
     /// The receiver's own state.
     Receiver(ReceiverStatus),
     /// The receiver's dates are so many times 1024 weeks old and were moved.
@@ -68,6 +80,33 @@ pub enum ReadingKind {
     },
     /// Something unusable came; it was dropped and is counted.
     Refused(Refusal),
+}
+
+/// A request to an NTP server and its reply (RFC 5905 §8). T4 is the reading's stamp.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Exchange {
+    /// T1: when the request left this machine.
+    pub sent: Timestamp<System>,
+    /// T2: when it reached the server.
+    pub received: Timestamp<Utc>,
+    /// T3: when the reply left it.
+    pub transmitted: Timestamp<Utc>,
+    /// What the server announces; `Unknown`: it does not know the time.
+    pub leap: LeapIndicator,
+    /// The server's stratum, 1..=15.
+    pub stratum: u8,
+    /// What the server says it follows.
+    pub reference_id: [u8; 4],
+    /// Its round trip to the reference clock.
+    pub root_delay: Duration,
+    /// Its own error bound, the half of that round trip left out.
+    pub root_dispersion: Duration,
+    /// log2 s of the time it takes to read the server's clock.
+    pub precision: Exponent,
+    /// All four stamps are true ones of the exchange before (RFC 9769).
+    pub interleaved: bool,
+    /// Register of the answers, this one included.
+    pub reach: u8,
 }
 
 /// What a satellite receiver says of itself.
@@ -114,11 +153,17 @@ pub enum Refusal {
     Clash,
     /// It repeats what was already taken.
     Duplicate,
+    /// It answers nothing that was asked.
+    Bogus,
+    /// The server follows us.
+    Loop,
+    /// The round trip took longer than the configured maximum.
+    TooSlow,
 }
 
 impl Refusal {
     /// Every refusal, in the order of its index.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Checksum,
         Self::Malformed,
         Self::TooLong,
@@ -127,6 +172,9 @@ impl Refusal {
         Self::TooFar,
         Self::Clash,
         Self::Duplicate,
+        Self::Bogus,
+        Self::Loop,
+        Self::TooSlow,
     ];
 
     /// Its name in counters and JSON.
@@ -140,6 +188,9 @@ impl Refusal {
             Self::TooFar => "too_far",
             Self::Clash => "clash",
             Self::Duplicate => "duplicate",
+            Self::Bogus => "bogus",
+            Self::Loop => "loop",
+            Self::TooSlow => "too_slow",
         }
     }
 }

@@ -26,7 +26,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("sample", &["state", "time"]),
     ("state", &["sample", "time"]),
     ("event", &["mitigation", "sample", "state", "time"]),
-    ("source", &["event", "sample", "state", "time", "wire"]),
+    ("source", &["event", "random", "sample", "state", "time", "wire"]),
     ("mitigation", &["sample"]),
     ("discipline", &["random", "sample", "state", "time"]),
     ("clock", &["discipline", "state", "time"]),
@@ -45,6 +45,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "discipline",
             "engine",
             "event",
+            "mitigation",
             "random",
             "sample",
             "server",
@@ -74,7 +75,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("config", &["engine", "host", "sample", "server", "source", "state", "time", "wire"]),
+    ("config", &["engine", "host", "sample", "server", "sim", "source", "state", "time", "wire"]),
     (
         "cli",
         &[

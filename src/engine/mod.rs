@@ -10,6 +10,7 @@
 //! readings are queued by [`Engine::handle`] and judged together by [`Engine::tick`].
 
 mod companion;
+mod exchange;
 mod plan;
 mod steer;
 mod tracked;
@@ -17,7 +18,7 @@ mod tracked;
 use std::collections::VecDeque;
 
 use companion::Companion;
-pub use plan::{LocalPlan, Plan, Policy, Role, SourcePlan, StepPolicy};
+pub use plan::{LocalPlan, Plan, Policy, Role, ServerPlan, SourcePlan, StepPolicy};
 pub use tracked::SourceReport;
 use tracked::Tracked;
 
@@ -76,7 +77,7 @@ impl<C: Clock> Engine<C> {
         let pairings = sources
             .iter()
             .filter_map(|source| match source.plan.role {
-                Role::Text => None,
+                Role::Text | Role::Server(_) => None,
                 Role::Pulse { text } => Some((source.report.source, text)),
             })
             .map(|(pulse, text)| PairingOf {
@@ -120,6 +121,11 @@ impl<C: Clock> Engine<C> {
             ReadingKind::Refused(refusal) => {
                 source.report.refused[refusal as usize] += 1;
                 self.tell(reading.stamp, Some(reading.source), EventKind::Refused(refusal));
+            }
+            ReadingKind::Exchange(exchange) => self.exchange(reading, &exchange, at),
+            ReadingKind::Polled { reach } => self.reach(reading, reach),
+            ReadingKind::Kissed { code } => {
+                self.tell(reading.stamp, Some(reading.source), EventKind::Kissed { code });
             }
             ReadingKind::Receiver(status) => source.report.receiver = status,
             ReadingKind::Rollover { eras } => {
@@ -375,7 +381,11 @@ impl<C: Clock> Engine<C> {
         // Pulses without any text make no sample, ever.
         let silent = if pulses { Verdict::Unnumbered } else { Verdict::Silent };
         let sample = source.last.ok_or(silent)?;
-        if raw - sample.at > FRESH_FOR {
+        let fresh = match source.plan.role {
+            Role::Server(_) => source.report.reach != 0,
+            Role::Text | Role::Pulse { .. } => raw - sample.at <= FRESH_FOR,
+        };
+        if !fresh {
             return Err(Verdict::Stale);
         }
         if sample.leap == LeapIndicator::Unknown {

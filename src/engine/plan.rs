@@ -47,7 +47,7 @@ pub struct SourcePlan {
 }
 
 /// What a source brings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Role {
     /// Text of a receiver.
     Text,
@@ -56,6 +56,19 @@ pub enum Role {
         /// Whose labels number them.
         text: Option<SourceId>,
     },
+    /// Exchanges with an NTP server.
+    Server(ServerPlan),
+}
+
+/// How a server is asked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ServerPlan {
+    /// log2 s of the shortest interval between polls.
+    pub poll_min: Exponent,
+    /// log2 s of the longest.
+    pub poll_max: Exponent,
+    /// Exchanges with a longer round trip are dropped, s.
+    pub delay_max: f64,
 }
 
 /// How the clock may be moved.

@@ -1,6 +1,6 @@
 //! What the engine remembers of each source, and what it reports of it.
 
-use super::plan::SourcePlan;
+use super::plan::{Role, SourcePlan};
 use crate::mitigation::Verdict;
 use crate::sample::{ReceiverStatus, Refusal, Sample, SourceId};
 use crate::state::ErrorTerms;
@@ -47,12 +47,19 @@ pub struct SourceReport {
     pub refused: [u64; Refusal::ALL.len()],
     /// Calibrated delay of its text, s; negative if there is none.
     pub text_delay: f64,
+    /// Interval between polls that the estimate asks for now, s; 0 where nothing is polled.
+    pub poll: f64,
+    /// Round trip of the last exchange, s.
+    pub delay: f64,
+    /// Stratum that the source declares.
+    pub stratum: u8,
     /// What the receiver says of itself.
     pub receiver: ReceiverStatus,
 }
 
 impl Tracked {
     pub fn new(source: SourceId, plan: SourcePlan) -> Self {
+        let stratum = plan.stratum;
         Self {
             plan,
             last: None,
@@ -72,6 +79,9 @@ impl Tracked {
                 rejected: 0,
                 refused: [0; Refusal::ALL.len()],
                 text_delay: -1.0,
+                poll: 0.0,
+                delay: 0.0,
+                stratum,
                 receiver: ReceiverStatus::default(),
             },
             poll_ends: None,
@@ -103,6 +113,10 @@ impl Tracked {
 
     /// Shifts the reach register at the end of each poll; whether it changed to or from silence.
     pub fn shift_reach(&mut self, now: Timestamp<Raw>) -> Option<bool> {
+        if matches!(self.plan.role, Role::Server(_)) {
+            // Its association has the register.
+            return None;
+        }
         let was = self.report.reach != 0;
         let interval = self.plan.poll.duration();
         let ends = *self.poll_ends.get_or_insert(now + interval);

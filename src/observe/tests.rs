@@ -57,8 +57,11 @@ fn reports() -> Vec<SourceReport> {
         samples: 0,
         believed: 0,
         rejected: 0,
-        refused: [0; 8],
+        refused: [0; 11],
         text_delay: -1.0,
+        poll: 0.0,
+        delay: 0.0,
+        stratum: 0,
         receiver: ReceiverStatus::default(),
     };
     let text = SourceReport {
@@ -68,7 +71,7 @@ fn reports() -> Vec<SourceReport> {
         offset: Duration::from_micros(1200),
         distance: 3e-3,
         text_delay: 0.2005,
-        refused: [2, 0, 0, 0, 0, 0, 0, 1],
+        refused: [2, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0],
         receiver: ReceiverStatus {
             fix: Fix::ThreeDimensional,
             satellites_used: 9,
