@@ -81,12 +81,15 @@ impl Words for ErrorTerms {
 }
 
 impl Words for NoiseGrowth {
-    type Row = [u64; 8];
+    type Row = [u64; 10];
 
     fn put(&self, row: &mut Put<'_>) {
-        let Self { phase, cross, frequency, wander, apart, apart_rate, factor, ceiling_rate } =
-            *self;
-        for value in [phase, cross, frequency, wander, apart, apart_rate, factor, ceiling_rate] {
+        let Self { phase, cross, frequency, wander, apart, apart_rate, .. } = *self;
+        let Self { factor, ceiling_rate, floor, floor_rate, .. } = *self;
+        for value in [phase, cross, frequency, wander, apart, apart_rate] {
+            row.f64(value);
+        }
+        for value in [factor, ceiling_rate, floor, floor_rate] {
             row.f64(value);
         }
     }
@@ -101,6 +104,8 @@ impl Words for NoiseGrowth {
             apart_rate: row.f64(),
             factor: row.f64(),
             ceiling_rate: row.f64(),
+            floor: row.f64(),
+            floor_rate: row.f64(),
         }
     }
 }
@@ -242,7 +247,7 @@ impl Words for Reading {
 }
 
 impl Words for State {
-    type Row = [u64; 50];
+    type Row = [u64; 52];
 
     fn put(&self, row: &mut Put<'_>) {
         row.u64(self.phase as u64);
@@ -514,6 +519,8 @@ mod tests {
                 apart_rate: 6.0,
                 factor: 7.0,
                 ceiling_rate: 8.0,
+                floor: 9.0,
+                floor_rate: 10.0,
             },
             reference_id: *b"GPS\0",
             reference_time: Some(instant()),

@@ -181,6 +181,10 @@ pub struct NoiseGrowth {
     pub factor: f64,
     /// Growth beyond which no crystal goes, s/s.
     pub ceiling_rate: f64,
+    /// While a server is new: what its exchanges bound without any learning, s.
+    pub floor: f64,
+    /// Growth of that, s/s.
+    pub floor_rate: f64,
 }
 
 impl NoiseGrowth {
@@ -193,7 +197,8 @@ impl NoiseGrowth {
             + self.wander * age * age * age / 3.0;
         let now = self.apart + self.factor * libm::sqrt(self.phase);
         let predicted = self.apart + self.apart_rate * age + self.factor * libm::sqrt(variance);
-        predicted.min(now + self.ceiling_rate * age).max(now)
+        let grown = predicted.min(now + self.ceiling_rate * age).max(now);
+        grown.max(self.floor + self.floor_rate * age)
     }
 }
 

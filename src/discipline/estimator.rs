@@ -1,16 +1,20 @@
-//! One estimate of the oscillator from the samples of all believed reference clocks.
+//! One estimate of the oscillator from the samples of all believed sources.
 //!
-//! How much an oscillator wanders is not known and matters: assumed too small, the filter lags; too
-//! large, it follows noise. So eleven filters run side by side, each with its own wander, each
-//! judged by how well it foretold the samples. The estimate lies between the two filters around the
-//! learned wander, which have run with that wander all along: a change of mind is a change to a
-//! filter that already followed.
+//! ```text
+//!   reading of a clock ──► noise ──────────────► gate ──► bank of filters ──► estimate, bound
+//!   exchange ──► server ──► interval ► shifted ──┘ │
+//!                                                  └──► suspects ──► step, jump, or news of a server
+//! ```
 //!
-//! A sample is believed if any live filter finds it possible. What is not believed is kept aside
-//! until it shows its shape: growing distances are a frequency jump, equal ones a phase step.
+//! A sample is believed if any live filter finds it possible. While a reference clock is believed,
+//! exchanges do not touch the state: an interval that ends near `x` pulls it by its own unknown bias.
 
+use super::bank::Bank;
+use super::crowd::Crowd;
 use super::filter::{FREQUENCY_PRIOR, Filter};
 use super::noise::Noise;
+use super::server::{Heard, Polls, Seen, Server};
+use super::suspects::{Kind, Shape, Suspect, Suspects};
 use crate::sample::SourceId;
 use crate::state::NoiseGrowth;
 use crate::time::{Duration, Frequency, Raw, Timestamp, Utc};
@@ -22,16 +26,20 @@ pub struct Estimator {
     base: Duration,
     /// Instant of the filters.
     at: Timestamp<Raw>,
-    members: Option<[Member; MEMBERS]>,
-    noise: Vec<Option<Noise>>,
-    suspects: Vec<Suspect>,
+    bank: Option<Bank>,
+    clocks: Vec<Option<Noise>>,
+    crowd: Crowd,
+    suspects: Vec<Suspects>,
+    started: Timestamp<Raw>,
     believed: u64,
-    last_believed: Option<Timestamp<Raw>>,
+    last_believed: Option<(Timestamp<Raw>, SourceId)>,
+    /// When another source than the one before was last believed.
+    clock_believed: Option<Timestamp<Raw>>,
     interval: f64,
     last_step: Option<Timestamp<Raw>>,
 }
 
-/// One sample, as the estimator needs it.
+/// One reading of a reference clock, as the estimator needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Observation {
     /// Who measured: noise is learned per source.
@@ -44,17 +52,40 @@ pub struct Observation {
     pub sigma: f64,
 }
 
+/// One exchange with a server, as the estimator needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchanged {
+    /// Whose.
+    pub source: SourceId,
+    /// The middle between T1 and T4.
+    pub at: Timestamp<Raw>,
+    /// T2 − T1, against the raw clock.
+    pub there: Duration,
+    /// T4 − T3, against the raw clock.
+    pub back: Duration,
+    /// Within which it may be asked.
+    pub polls: Polls,
+    /// Whether the clock may follow it; otherwise it is only listened to.
+    pub steers: bool,
+}
+
 /// What became of a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Outcome {
     /// Believed.
     Accepted,
+    /// Learned from, but the estimate did not need it.
+    Listened,
     /// Not believed, kept aside.
     Rejected,
     /// Several told of a step of the oscillator's phase; the estimate starts anew around it.
     PhaseStep(Duration),
     /// Several told of a jump of the oscillator's rate; the estimate opens its frequency.
     FrequencyJump(Frequency),
+    /// It contradicts another source that is believed: news of its server only.
+    ServerStep(Duration),
+    /// The route to the server changed; its base delay by so much.
+    RouteChange(Duration),
     /// Too many could not be explained: everything starts anew.
     Restarted,
     /// Older than what was already taken in.
@@ -78,30 +109,11 @@ pub struct Estimate {
     pub noise: NoiseGrowth,
 }
 
+/// What a sample is compared with: a point of some variance, or an interval.
 #[derive(Clone, Copy, Debug)]
-struct Member {
-    filter: Filter,
-    /// Log likelihood with a memory of minutes, and of a dozen samples.
-    slow: f64,
-    fast: f64,
-}
-
-/// A sample that no live filter found possible.
-#[derive(Clone, Copy, Debug)]
-struct Suspect {
-    at: Timestamp<Raw>,
-    /// Sample − prediction, s.
-    distance: f64,
-    /// Seconds since the last believed sample.
-    age: f64,
-    sigma: f64,
-}
-
-/// What the suspects look like together.
-enum Shape {
-    Unclear,
-    Growing { slope: f64 },
-    Equal { mean: f64 },
+enum Evidence<'a> {
+    Reading { y: f64, variance: f64, tail_sigma: f64 },
+    Interval(&'a Heard),
 }
 
 impl Default for Estimator {
@@ -109,11 +121,14 @@ impl Default for Estimator {
         Self {
             base: Duration::ZERO,
             at: Timestamp::EPOCH,
-            members: None,
-            noise: vec![None; SourceId::COUNT_MAX],
-            suspects: Vec::with_capacity(SUSPECTS_MAX),
+            bank: None,
+            clocks: vec![None; SourceId::COUNT_MAX],
+            crowd: Crowd::default(),
+            suspects: vec![Suspects::default(); SourceId::COUNT_MAX],
+            started: Timestamp::EPOCH,
             believed: 0,
             last_believed: None,
+            clock_believed: None,
             interval: 1.0,
             last_step: None,
         }
@@ -121,52 +136,88 @@ impl Default for Estimator {
 }
 
 impl Estimator {
-    /// Takes in one sample. Samples come in order of time; older ones are dropped.
+    /// Takes in one reading. Samples come in order of time; older ones are dropped.
     pub fn take(&mut self, observation: &Observation) -> Outcome {
-        let Some(members) = self.members else {
-            self.start(observation);
+        let Observation { source, at, sigma, .. } = *observation;
+        let Some(bank) = &self.bank else {
+            let spread = sigma.max(START_SIGMA);
+            self.base = observation.offset;
+            self.start(source, at, &Filter::starting(0.0, spread * spread));
+            self.noise_of(source, sigma).take(seconds_of_day(at), 0.0, 0.0);
+            self.clock_believed = Some(at);
             return Outcome::Accepted;
         };
-        let dt = (observation.at - self.at).seconds();
-        if dt < 0.0 {
+        if at < self.at {
             return Outcome::Late;
         }
-        let y = self.relative(observation.offset);
-        let wander = WanderIndex::of(&members).wander();
-        let noise = self.noise[observation.source.index() % SourceId::COUNT_MAX]
-            .get_or_insert_with(|| Noise::declared(observation.sigma));
-        noise.take(seconds_of_day(observation.at), y, wander * wander);
-        let (r, tail_sigma) = (noise.variance(), noise.tail_sigma());
-
-        let predicted = advanced(&members, dt);
-        let possible = predicted.iter().zip(live(&predicted)).any(|(member, live)| {
-            live && (y - member.filter.x).abs() <= GATE * libm::sqrt(member.filter.a + r)
-        });
-        if !possible {
-            return self.suspect(observation.at, &predicted, y, r, tail_sigma);
+        let wander = bank.wander();
+        let y = (self.base - observation.offset).seconds();
+        let noise = self.noise_of(source, sigma);
+        noise.take(seconds_of_day(at), y, wander * wander);
+        let evidence =
+            Evidence::Reading { y, variance: noise.variance(), tail_sigma: noise.tail_sigma() };
+        let outcome = self.weigh(source, at, evidence);
+        if outcome == Outcome::Accepted {
+            self.clock_believed = Some(at);
         }
-        self.suspects.clear();
-        self.members = Some(updated(predicted, y, r, dt));
-        self.at = observation.at;
-        self.note_believed(observation.at);
-        Outcome::Accepted
+        outcome
+    }
+
+    /// Takes in one exchange.
+    pub fn exchange(&mut self, exchanged: &Exchanged) -> Outcome {
+        let Exchanged { source, at, polls, steers, .. } = *exchanged;
+        let Some(bank) = &self.bank else {
+            return if steers { self.start_with(exchanged) } else { Outcome::Listened };
+        };
+        let late = (self.at - at).seconds().max(0.0);
+        if late > LATE_MAX {
+            return Outcome::Late;
+        }
+        let at = at.max(self.at);
+        let dt = (at - self.at).seconds();
+        let predicted = bank.predicted(dt);
+        let best = predicted.best();
+        // A little late: the oscillator has moved on since, by its rate.
+        let moved = best.f * late;
+        let seen = self.seen(exchanged, at, moved);
+        let Some(server) = self.crowd.of(source) else {
+            let server = Server::starting(seen, &best);
+            self.crowd.admit(source, server);
+            return self.first_of_another(source, steers, at);
+        };
+        let heard = server.hear(seen, &best);
+        if steers {
+            server.used_at = Some(at);
+        }
+        let ahead = libm::sqrt(predicted.predicted(server.pace.interval(polls)).best().a);
+        server.pace.adapt(polls, ahead, server.base() / 2.0);
+        if heard.gathering {
+            return Outcome::Listened;
+        }
+        if heard.fell > 4.0 * heard.interval.edge && self.crowd.is_alone(at) {
+            self.open_for_base(heard.fell / 2.0, at);
+        }
+        let outcome = self.follow(source, at, &heard, steers, best.x);
+        match heard.changed {
+            Some(by) if matches!(outcome, Outcome::Accepted | Outcome::Listened) => {
+                Outcome::RouteChange(Duration::from_seconds_f64(by))
+            }
+            _ => outcome,
+        }
     }
 
     /// The estimate at `at`; `None` before the first sample.
     pub fn estimate(&self, at: Timestamp<Raw>) -> Option<Estimate> {
-        let members = self.members.as_ref()?;
-        let dt = (at - self.at).seconds().max(0.0);
-        let index = WanderIndex::of(members);
-        let now = advanced(members, dt);
-        let best = index.filter(&now);
-        let wander = index.wander();
+        let bank = self.bank.as_ref()?;
+        let now = bank.predicted((at - self.at).seconds().max(0.0));
+        let best = now.best();
         Some(Estimate {
             offset: self.base - Duration::from_seconds_f64(best.x),
             frequency: Frequency::new(best.f),
             sigma: libm::sqrt(best.a),
             sigma_frequency: libm::sqrt(best.d),
-            wander,
-            noise: self.envelope(&now, &best, wander),
+            wander: bank.wander(),
+            noise: self.envelope(&now, &best, at),
         })
     }
 
@@ -175,28 +226,76 @@ impl Estimator {
         self.believed
     }
 
-    /// When the last sample was believed.
-    pub fn last_believed(&self) -> Option<Timestamp<Raw>> {
-        self.last_believed
-    }
-
     /// Mean interval between believed samples, s.
     pub fn interval(&self) -> f64 {
         self.interval
     }
 
-    /// Learned standard deviation of a source's readings, s.
+    /// Learned standard deviation of a source's readings, s; of a server, of its own noise.
     pub fn sigma_of(&self, source: SourceId) -> Option<f64> {
-        let noise = self.noise.get(source.index())?.as_ref()?;
+        if let Some(server) = self.crowd.find(source) {
+            return Some(libm::sqrt(server.own_variance()));
+        }
+        let noise = self.clocks.get(source.index())?.as_ref()?;
         Some(libm::sqrt(noise.variance()))
     }
 
-    /// Forgets everything but the noise of the sources: the oscillator is another one.
+    /// What asymmetry on the way to a server can hide at most, s.
+    pub fn path_of(&self, source: SourceId) -> Option<f64> {
+        self.crowd.find(source).map(Server::path)
+    }
+
+    /// Whether a reference clock is believed, so that servers are only listened to.
+    pub fn follows_a_clock(&self, at: Timestamp<Raw>) -> bool {
+        self.clock_believed.is_some_and(|last| (at - last).seconds() <= CLOCK_RULES_FOR)
+    }
+
+    /// Servers that pull at the estimate, with their weights, which sum to 1.
+    pub fn pulls(&self, at: Timestamp<Raw>) -> impl Iterator<Item = (SourceId, f64)> + '_ {
+        self.crowd.pulls(at)
+    }
+
+    /// Interval between polls of a server that serves the estimate best, s; `None` before its first
+    /// exchange.
+    pub fn asked(&self, source: SourceId, polls: Polls, now: Timestamp<Raw>) -> Option<f64> {
+        let server = self.crowd.find(source)?;
+        let suspected = self.suspects[source.index()].span();
+        let suspected = suspected.is_some_and(|(_, last)| (now - last).seconds() < URGENT_FOR);
+        Some(server.pace.asked(polls, now, suspected || server.is_gathering()))
+    }
+
+    /// Forgets everything but the noise of the clocks: the oscillator is another one.
     pub fn restart(&mut self) {
-        self.members = None;
-        self.suspects.clear();
+        self.bank = None;
+        self.crowd = Crowd::default();
+        self.suspects.iter_mut().for_each(Suspects::clear);
         self.believed = 0;
         self.last_believed = None;
+        self.clock_believed = None;
+    }
+
+    /// Somebody moved the clock of the stamps by `by`, which is known within `sigma` seconds; the
+    /// oscillator did not move, and nothing is forgotten.
+    pub fn moved(&mut self, by: Duration, sigma: f64) {
+        self.base -= by;
+        self.at = self.at + by;
+        self.started = self.started + by;
+        for at in [&mut self.clock_believed, &mut self.last_step].into_iter().flatten() {
+            *at = *at + by;
+        }
+        if let Some((at, _)) = &mut self.last_believed {
+            *at = *at + by;
+        }
+        self.suspects.iter_mut().for_each(|suspects| suspects.moved(by));
+        self.crowd.moved(by);
+        if let Some(bank) = &mut self.bank {
+            bank.open(sigma * sigma, 0.0);
+        }
+    }
+
+    /// UTC counted a second twice (`by` = −1 s) or skipped one (+1 s).
+    pub fn leapt(&mut self, by: Duration) {
+        self.base += by;
     }
 
     /// The estimate in the sources' own terms: the served time that it would give at `at`.
@@ -204,52 +303,129 @@ impl Estimator {
         Some(at.corrected_by(self.estimate(at)?.offset))
     }
 
-    fn start(&mut self, observation: &Observation) {
-        let spread = observation.sigma.max(START_SIGMA);
-        let filter = Filter::starting(0.0, spread * spread);
-        self.base = observation.offset;
-        self.at = observation.at;
-        self.members = Some([Member { filter, slow: 0.0, fast: 0.0 }; MEMBERS]);
-        let noise = &mut self.noise[observation.source.index() % SourceId::COUNT_MAX];
-        noise.get_or_insert_with(|| Noise::declared(observation.sigma)).take(
-            seconds_of_day(observation.at),
-            0.0,
-            0.0,
-        );
-        self.note_believed(observation.at);
+    fn start(&mut self, source: SourceId, at: Timestamp<Raw>, filter: &Filter) {
+        self.at = at;
+        self.started = at;
+        self.bank = Some(Bank::starting(*filter));
+        self.note_believed(source, at);
     }
 
-    fn note_believed(&mut self, at: Timestamp<Raw>) {
-        if let Some(last) = self.last_believed {
+    fn start_with(&mut self, exchanged: &Exchanged) -> Outcome {
+        // The middle of T2 and T3 against that of T1 and T4 is x = 0.
+        self.base = (exchanged.there - exchanged.back) / 2;
+        let seen = self.seen(exchanged, exchanged.at, 0.0);
+        let half = (seen.trip() / 2.0).max(1e-9);
+        let filter = Filter::starting(0.0, half * half);
+        self.start(exchanged.source, exchanged.at, &filter);
+        let mut server = Server::starting(seen, &filter);
+        server.used_at = Some(exchanged.at);
+        server.fed_at = Some(exchanged.at);
+        self.crowd.admit(exchanged.source, server);
+        Outcome::Accepted
+    }
+
+    /// The first exchange of a server beside others: nothing is known of its path.
+    fn first_of_another(&mut self, source: SourceId, steers: bool, at: Timestamp<Raw>) -> Outcome {
+        if steers && let Some(server) = self.crowd.of(source) {
+            server.used_at = Some(at);
+        }
+        Outcome::Listened
+    }
+
+    fn seen(&self, exchanged: &Exchanged, at: Timestamp<Raw>, moved: f64) -> Seen {
+        Seen {
+            at,
+            alpha: (exchanged.there - self.base).seconds() - moved,
+            beta: (exchanged.back + self.base).seconds() + moved,
+        }
+    }
+
+    /// What an exchange does to the estimate.
+    fn follow(
+        &mut self,
+        source: SourceId,
+        at: Timestamp<Raw>,
+        heard: &Heard,
+        steers: bool,
+        x: f64,
+    ) -> Outcome {
+        let (placed, own) = self.crowd.place(source, heard, at);
+        let may_steer = steers && !self.follows_a_clock(at) && self.crowd.may_steer(source, at);
+        let mut outcome = Outcome::Listened;
+        let mut after = x;
+        if may_steer {
+            let shifted = Heard { interval: placed, own, ..*heard };
+            outcome = self.weigh(source, at, Evidence::Interval(&shifted));
+            if outcome != Outcome::Accepted {
+                return outcome;
+            }
+            after = self.bank.as_ref().map_or(x, |bank| bank.best().x);
+        }
+        if let Some(server) = self.crowd.of(source) {
+            let spread_squared = server.spread_squared();
+            server.shift.take(&heard.interval, spread_squared, after);
+            if may_steer {
+                server.fed_at = Some(at);
+            }
+        }
+        outcome
+    }
+
+    /// Believes a sample or keeps it aside.
+    fn weigh(&mut self, source: SourceId, at: Timestamp<Raw>, evidence: Evidence<'_>) -> Outcome {
+        let Some(bank) = &self.bank else { return Outcome::Late };
+        let dt = (at - self.at).seconds();
+        let mut predicted = bank.predicted(dt);
+        if !predicted.live().any(|(filter, _)| evidence.is_possible(filter)) {
+            return self.suspect(source, at, &predicted.best(), evidence);
+        }
+        match evidence {
+            Evidence::Reading { y, variance, .. } => predicted.take_reading(y, variance, dt),
+            Evidence::Interval(heard) => predicted.take_interval(&heard.interval, heard.own, dt),
+        }
+        self.bank = Some(predicted);
+        self.at = at;
+        self.suspects[source.index()].clear();
+        self.note_believed(source, at);
+        Outcome::Accepted
+    }
+
+    fn note_believed(&mut self, source: SourceId, at: Timestamp<Raw>) {
+        if let Some((last, _)) = self.last_believed {
             let dt = (at - last).seconds().min(1024.0);
             self.interval += (dt - self.interval) / 8.0;
         }
-        self.last_believed = Some(at);
+        self.last_believed = Some((at, source));
         self.believed += 1;
-    }
-
-    /// x of an offset: what the raw clock is ahead of the base.
-    fn relative(&self, offset: Duration) -> f64 {
-        (self.base - offset).seconds()
     }
 
     fn suspect(
         &mut self,
+        source: SourceId,
         at: Timestamp<Raw>,
-        predicted: &[Member; MEMBERS],
-        y: f64,
-        r: f64,
-        tail_sigma: f64,
+        best: &Filter,
+        evidence: Evidence<'_>,
     ) -> Outcome {
-        let best = WanderIndex::of(predicted).filter(predicted);
-        let sigma = libm::sqrt(best.a + r).max(tail_sigma);
-        let age = self.last_believed.map_or(1.0, |last| (at - last).seconds());
-        if self.suspects.len() == SUSPECTS_MAX {
-            self.restart();
-            return Outcome::Restarted;
+        let (distance, sigma, kind) = evidence.distance(best);
+        let age = self.last_believed.map_or(1.0, |(last, _)| (at - last).seconds());
+        let suspect = Suspect { at, distance, age: age.max(1e-3), sigma };
+        let suspects = &mut self.suspects[source.index()];
+        let shape = suspects.take(suspect, kind);
+        if shape == Shape::Unclear {
+            return Outcome::Rejected;
         }
-        self.suspects.push(Suspect { at, distance: y - best.x, age: age.max(1e-3), sigma });
-        match shape(&self.suspects) {
+        let first = suspects.span().map_or(at, |(first, _)| first);
+        let contradicted =
+            self.last_believed.is_some_and(|(last, who)| last >= first && who != source);
+        if contradicted {
+            // What one tells while another is believed is news about that one.
+            self.suspects[source.index()].clear();
+            if let Some(server) = self.crowd.of(source) {
+                server.shift = Default::default();
+            }
+            return Outcome::ServerStep(Duration::from_seconds_f64(-distance));
+        }
+        match shape {
             Shape::Unclear => Outcome::Rejected,
             Shape::Growing { slope } => {
                 self.open_frequency(slope, at);
@@ -259,177 +435,116 @@ impl Estimator {
                 self.open_phase(mean, at);
                 Outcome::PhaseStep(Duration::from_seconds_f64(mean))
             }
+            Shape::Hopeless => {
+                self.restart();
+                Outcome::Restarted
+            }
         }
     }
 
     /// The rate changed at the last believed sample: all filters go back there and open it.
     fn open_frequency(&mut self, slope: f64, now: Timestamp<Raw>) {
-        let Some(members) = &mut self.members else { return };
         let since = (now - self.at).seconds();
-        let mut best = WanderIndex::of(members).filter(members);
+        let Some(bank) = &mut self.bank else { return };
+        let mut best = bank.best();
         best.d += 4.0 * slope * slope;
-        for (index, member) in members.iter_mut().enumerate() {
-            member.filter = best.predicted(since, wander(index) * wander(index));
-        }
-        self.at = now;
-        self.suspects.clear();
+        bank.restart(&best, since);
+        self.begin_again(now);
     }
 
     /// The phase stepped: all filters open it and keep their rate, unless this is the second step
     /// within an hour. Then a wrong rate may be what looks like steps.
     fn open_phase(&mut self, mean: f64, now: Timestamp<Raw>) {
-        let Some(members) = &mut self.members else { return };
         let again = self.last_step.is_some_and(|last| (now - last).seconds() < 3600.0);
         let dt = (now - self.at).seconds();
-        let mut best = WanderIndex::of(members).filter(members);
-        best = best.predicted(dt, wander(0) * wander(0));
+        let Some(bank) = &mut self.bank else { return };
+        let mut best = bank.predicted(dt).best();
         best.a += 4.0 * mean * mean;
         best.d += if again { FREQUENCY_PRIOR * FREQUENCY_PRIOR } else { STEP_FREQUENCY_VARIANCE };
-        members.iter_mut().for_each(|member| member.filter = best);
-        self.at = now;
+        bank.restart(&best, 0.0);
         self.last_step = Some(now);
-        self.suspects.clear();
+        self.begin_again(now);
+    }
+
+    /// The filters stand at `now` and were opened.
+    fn begin_again(&mut self, now: Timestamp<Raw>) {
+        self.at = now;
+        self.suspects.iter_mut().for_each(Suspects::clear);
+        if let Some(bank) = &self.bank {
+            self.crowd.restart(&bank.best());
+        }
+    }
+
+    /// The base was found too high by `2 × by`: the earlier intervals were too narrow.
+    fn open_for_base(&mut self, by: f64, at: Timestamp<Raw>) {
+        let age = (at - self.started).seconds().max(1.0);
+        if let Some(bank) = &mut self.bank {
+            bank.open(by * by, by * by / (age * age));
+        }
+    }
+
+    fn noise_of(&mut self, source: SourceId, sigma: f64) -> &mut Noise {
+        self.clocks[source.index() % SourceId::COUNT_MAX]
+            .get_or_insert_with(|| Noise::declared(sigma))
     }
 
     /// What covers every live filter now and later. One filter's own sigma is not honest: in the
     /// first minutes the learned wander can be far too low, and that filter does not know.
-    fn envelope(&self, now: &[Member; MEMBERS], best: &Filter, learned: f64) -> NoiseGrowth {
+    fn envelope(&self, now: &Bank, best: &Filter, at: Timestamp<Raw>) -> NoiseGrowth {
+        let wander = now.wander();
         let mut growth = NoiseGrowth {
             phase: best.a,
             cross: best.b,
             frequency: best.d,
-            wander: learned * learned,
+            wander: wander * wander,
             factor: BOUND_FACTOR * (1.0 + START_ALLOWANCE / self.believed.max(1) as f64),
             ..NoiseGrowth::default()
         };
-        let live = live(now);
-        for (index, Member { filter, .. }) in now.iter().enumerate().filter(|(i, _)| live[*i]) {
+        for (filter, q) in now.live() {
             growth.phase = growth.phase.max(filter.a);
             growth.cross = growth.cross.max(filter.b);
             growth.frequency = growth.frequency.max(filter.d);
-            growth.wander = growth.wander.max(wander(index) * wander(index));
+            growth.wander = growth.wander.max(q);
             growth.apart = growth.apart.max((filter.x - best.x).abs());
             growth.apart_rate = growth.apart_rate.max((filter.f - best.f).abs());
         }
         growth.ceiling_rate = FREQUENCY_TOLERANCE.max(BOUND_FACTOR * libm::sqrt(growth.frequency));
+        if !self.follows_a_clock(at)
+            && let Some(floor) = self.crowd.start_bound(at, best)
+        {
+            growth.floor = floor;
+            growth.floor_rate = START_RATE;
+        }
         growth
     }
 }
 
-/// A place between two members of the bank, in steps of ln w.
-#[derive(Clone, Copy, Debug)]
-struct WanderIndex(f64);
-
-impl WanderIndex {
-    /// The larger of what the slow weights say and of what the fast ones still allow.
-    fn of(members: &[Member; MEMBERS]) -> Self {
-        let slow = weights(members, |m| m.slow);
-        let mean: f64 = slow.iter().enumerate().map(|(i, p)| p * i as f64).sum();
-        let variance: f64 =
-            slow.iter().enumerate().map(|(i, p)| p * (i as f64 - mean) * (i as f64 - mean)).sum();
-        // Too small a wander costs more than too large a one.
-        let slow_index = mean + LEAN * libm::sqrt(variance.max(0.0));
-        let fast = weights(members, |m| m.fast);
-        let mut cumulative = 0.0;
-        let fast_index = fast
-            .iter()
-            .position(|p| {
-                cumulative += p;
-                cumulative >= FAST_QUANTILE
-            })
-            .unwrap_or(0);
-        Self(slow_index.max(fast_index as f64).clamp(0.0, (MEMBERS - 1) as f64))
+impl Evidence<'_> {
+    fn is_possible(&self, filter: &Filter) -> bool {
+        let (distance, variance) = match self {
+            Self::Reading { y, variance, .. } => (y - filter.x, *variance),
+            Self::Interval(heard) => {
+                let Heard { interval, own, .. } = heard;
+                (interval.distance(filter.x), interval.edge * interval.edge + own)
+            }
+        };
+        distance.abs() <= GATE * libm::sqrt(filter.a + variance)
     }
 
-    fn wander(self) -> f64 {
-        WANDER_MIN * libm::exp(self.0 * WANDER_STEP)
-    }
-
-    fn filter(self, members: &[Member; MEMBERS]) -> Filter {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..MEMBERS")]
-        let below = (self.0 as usize).min(MEMBERS - 2);
-        members[below].filter.between(&members[below + 1].filter, self.0 - below as f64)
-    }
-}
-
-fn advanced(members: &[Member; MEMBERS], dt: f64) -> [Member; MEMBERS] {
-    core::array::from_fn(|i| Member {
-        filter: members[i].filter.predicted(dt, wander(i) * wander(i)),
-        ..members[i]
-    })
-}
-
-/// Every member takes the reading in; their likelihoods are compared, and one that fell far behind
-/// starts again from the best.
-fn updated(mut members: [Member; MEMBERS], y: f64, r: f64, dt: f64) -> [Member; MEMBERS] {
-    let likelihoods: [f64; MEMBERS] = core::array::from_fn(|i| members[i].filter.update(y, r));
-    let best = likelihoods.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    // At 16 readings a second the memory must still be minutes.
-    let theta = dt.clamp(0.01, 1.0);
-    let (slow_keep, fast_keep) = (libm::pow(SLOW_MEMORY, theta), libm::pow(FAST_MEMORY, theta));
-    for (member, likelihood) in members.iter_mut().zip(likelihoods) {
-        // One odd sample must not decide.
-        let l = (likelihood - best).max(LIKELIHOOD_FLOOR);
-        member.slow = slow_keep * member.slow + l;
-        member.fast = fast_keep * member.fast + l;
-    }
-    let leader = (0..MEMBERS).fold(0, |b, i| if members[i].slow > members[b].slow { i } else { b });
-    let best = members[leader];
-    for member in &mut members {
-        if member.slow < best.slow - RESTART_BEHIND {
-            member.filter = best.filter;
-            member.slow = best.slow - RESTART_BEHIND;
+    /// Signed distance from a prediction, its sigma, s, and the kind of source.
+    fn distance(&self, filter: &Filter) -> (f64, f64, Kind) {
+        match self {
+            Self::Reading { y, variance, tail_sigma } => {
+                let sigma = libm::sqrt(filter.a + variance).max(*tail_sigma);
+                (y - filter.x, sigma, Kind::Clock)
+            }
+            Self::Interval(heard) => {
+                let Heard { interval, own, .. } = heard;
+                let sigma = libm::sqrt(filter.a + interval.edge * interval.edge + own);
+                (interval.distance(filter.x), sigma, Kind::Server)
+            }
         }
     }
-    members
-}
-
-/// Normalised weights under one memory and the weak prior of the wander.
-fn weights(members: &[Member; MEMBERS], memory: impl Fn(&Member) -> f64) -> [f64; MEMBERS] {
-    let log: [f64; MEMBERS] = core::array::from_fn(|i| {
-        let away = (i as f64 - PRIOR_INDEX) * WANDER_STEP / PRIOR_SPREAD;
-        memory(&members[i]) - 0.5 * away * away
-    });
-    let most = log.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let linear = log.map(|l| libm::exp(l - most));
-    let sum: f64 = linear.iter().sum();
-    linear.map(|p| p / sum)
-}
-
-/// Which members the samples still allow.
-fn live(members: &[Member; MEMBERS]) -> [bool; MEMBERS] {
-    let slow = weights(members, |m| m.slow);
-    let fast = weights(members, |m| m.fast);
-    core::array::from_fn(|i| slow[i] > LIVE_SLOW || fast[i] > LIVE_FAST)
-}
-
-fn shape(suspects: &[Suspect]) -> Shape {
-    let slopes: Vec<f64> = suspects.iter().map(|s| s.distance / s.age).collect();
-    let mean_slope = slopes.iter().sum::<f64>() / slopes.len() as f64;
-    let agree = slopes.iter().all(|s| (s - mean_slope).abs() < 0.6 * mean_slope.abs());
-    let far = suspects.iter().all(|s| s.distance.abs() > 8.0 * s.sigma);
-    // Growth shows only over a span: later suspects must be older ones' proportion away.
-    let spans = suspects.first().zip(suspects.last()).is_some_and(|(a, b)| b.age > 1.5 * a.age);
-    if agree && spans {
-        let count = suspects.len();
-        let small = mean_slope.abs() < 5e-6 && far && count >= 2;
-        if small || mean_slope.abs() < 1e-4 && count >= 4 {
-            return Shape::Growing { slope: mean_slope };
-        }
-    }
-    let mean = suspects.iter().map(|s| s.distance).sum::<f64>() / suspects.len() as f64;
-    let spread = suspects.iter().map(|s| (s.distance - mean).abs()).fold(0.0, f64::max);
-    let sigma = suspects.iter().map(|s| s.sigma).fold(0.0, f64::max);
-    let recent = suspects.last().zip(suspects.first()).is_some_and(|(b, a)| b.at > a.at);
-    if suspects.len() >= 5 && recent && spread < mean.abs() / 4.0 + 3.0 * sigma {
-        return Shape::Equal { mean };
-    }
-    Shape::Unclear
-}
-
-/// Wander of a member, per √s.
-fn wander(index: usize) -> f64 {
-    WANDER_MIN * libm::exp(index as f64 * WANDER_STEP)
 }
 
 /// Seconds since midnight and a growing count of days would lose digits; a day's worth is enough to
@@ -439,26 +554,6 @@ fn seconds_of_day(at: Timestamp<Raw>) -> f64 {
     (at - Timestamp::from_seconds(day)).seconds()
 }
 
-/// Filters in the bank: 1e-12 … 1e-7 per √s in steps of √10, OCXO to bad crystal.
-const MEMBERS: usize = 11;
-const WANDER_MIN: f64 = 1e-12;
-/// ½ ln 10.
-const WANDER_STEP: f64 = core::f64::consts::LN_10 / 2.0;
-/// The weak prior: 1e-9, a factor of 100 either way.
-const PRIOR_INDEX: f64 = 6.0;
-const PRIOR_SPREAD: f64 = 4.6;
-/// Memories of the likelihoods: 500 and 12 samples.
-const SLOW_MEMORY: f64 = 0.998;
-const FAST_MEMORY: f64 = 0.92;
-/// One sample weighs at most e⁸.
-const LIKELIHOOD_FLOOR: f64 = -8.0;
-const RESTART_BEHIND: f64 = 25.0;
-/// Leaning towards a larger wander, in standard deviations.
-const LEAN: f64 = 0.25;
-/// The fast weights raise the wander only when they exclude everything lower.
-const FAST_QUANTILE: f64 = 0.01;
-const LIVE_SLOW: f64 = 1e-3;
-const LIVE_FAST: f64 = 0.3;
 /// Sigmas within which a sample is believed.
 const GATE: f64 = 5.0;
 /// Sigmas that make a bound; the largest error seen was 4.7.
@@ -467,13 +562,23 @@ const BOUND_FACTOR: f64 = 6.0;
 const START_ALLOWANCE: f64 = 8.0;
 /// First spread of a reference clock: 100 µs.
 const START_SIGMA: f64 = 1e-4;
+/// Growth of the bound that needs no learning: a crystal off by 100 ppm.
+const START_RATE: f64 = 1e-4;
 /// After a step of phase the rate is a little less sure.
 const STEP_FREQUENCY_VARIANCE: f64 = 1e-14;
-/// Unexplained samples in a row after which nothing is known any more.
-const SUSPECTS_MAX: usize = 32;
 /// PHI of RFC 5905 §7.2.
 const FREQUENCY_TOLERANCE: f64 = 15e-6;
+/// Exchanges later than this are no news, s.
+const LATE_MAX: f64 = 5.0;
+/// How long one believed reading of a reference clock keeps servers from steering, s.
+const CLOCK_RULES_FOR: f64 = 16.0;
+/// How long a suspicion is worth quick polls, s.
+const URGENT_FOR: f64 = 64.0;
 
 #[cfg(test)]
 #[path = "estimator_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "exchange_tests.rs"]
+mod exchange_tests;

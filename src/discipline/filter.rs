@@ -52,6 +52,18 @@ impl Filter {
         -0.5 * (e * e / s + libm::log(s))
     }
 
+    /// Takes in what is known of `x` by itself: `precision` 1/s², which may be 0, and precision ×
+    /// mean. Never divides by the precision.
+    pub fn site(&mut self, precision: f64, product: f64) {
+        let s = 1.0 + precision * self.a;
+        let e = product - precision * self.x;
+        self.x += self.a * e / s;
+        self.f += self.b * e / s;
+        self.d -= self.b * self.b * precision / s;
+        self.a /= s;
+        self.b /= s;
+    }
+
     /// A mean of two estimates, `t` of the way from `self` to `other`.
     #[must_use]
     pub fn between(&self, other: &Self, t: f64) -> Self {
@@ -95,6 +107,26 @@ mod tests {
         assert!((filter.x - 8.0).abs() < 1e-12 && (filter.a - 0.8).abs() < 1e-12);
         assert!((filter.f - 4.0).abs() < 1e-12 && (filter.d - 2.2).abs() < 1e-12);
         assert!((filter.b - 0.4).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_site_is_an_update_written_with_precisions() {
+        let start = Filter { x: 0.5, f: 1e-6, a: 4.0, b: 2.0, d: 3.0 };
+        let (mut by_reading, mut by_site) = (start, start);
+        by_reading.update(10.0, 0.25);
+        by_site.site(4.0, 40.0);
+        for (p, q) in [
+            (by_reading.x, by_site.x),
+            (by_reading.f, by_site.f),
+            (by_reading.a, by_site.a),
+            (by_reading.b, by_site.b),
+            (by_reading.d, by_site.d),
+        ] {
+            assert!((p - q).abs() < 1e-12, "{p} {q}");
+        }
+        let mut untouched = start;
+        untouched.site(0.0, 0.0);
+        assert_eq!(untouched, start);
     }
 
     #[test]

@@ -4,8 +4,15 @@
 //! `f = dx/dτ`. The served clock is `C(τ) = τ + A(τ)`, ideally `A = −x`. Samples are stored against
 //! τ: a correction changes neither `x` nor any stored sample.
 
+mod bank;
+mod crowd;
 pub mod estimator;
 mod filter;
+mod interval;
 mod noise;
 pub mod phase;
+mod server;
 pub mod servo;
+mod suspects;
+
+pub use server::Polls;

@@ -458,7 +458,9 @@ impl<C: Clock> Engine<C> {
         report.rejected += 1;
         self.state.refused += 1;
         let event = match outcome {
-            Outcome::Accepted | Outcome::Late => return,
+            Outcome::Accepted | Outcome::Listened | Outcome::Late => return,
+            Outcome::ServerStep(by) => EventKind::ServerStep { by },
+            Outcome::RouteChange(by) => EventKind::RouteChange { by },
             Outcome::Rejected => {
                 let predicted =
                     self.estimator.estimate(sample.at).map_or(sample.offset, |e| e.offset);

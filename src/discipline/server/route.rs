@@ -1,0 +1,343 @@
+//! The route to a server: its base delay, and what happens when it changes.
+//!
+//! The base is a little below the shortest round trip in memory. Memory alone would believe a new
+//! route for hours or follow it at once; both are wrong. So the bases are kept by regime. Ten round
+//! trips in a row that none of the scatter explains are a longer route; one that is far too short
+//! is a shorter one, and an older regime that fits comes back with its split, exactly.
+
+use std::collections::VecDeque;
+
+use super::spread::Spreads;
+
+/// One exchange, as far as a route is concerned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passage {
+    /// Round trip, s.
+    pub trip: f64,
+    /// d₁ and d₂ by the prediction of `x`, s.
+    pub there: f64,
+    pub back: f64,
+    /// The larger of |Δα| and |Δβ|, rate taken out, s.
+    pub jump: f64,
+}
+
+/// What an exchange means for the route.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum RouteNews {
+    /// The route is what it was; its base fell by so much, s.
+    Same { fell: f64 },
+    /// It may be another one: the exchange says nothing yet.
+    Gathering,
+    /// It is another one; the base changed by so much, s.
+    Changed { by: f64 },
+}
+
+/// The route and its history.
+#[derive(Clone, Debug)]
+pub(super) struct Route {
+    current: Regime,
+    older: Vec<Regime>,
+    recent: VecDeque<Passage>,
+    gathering: Vec<Passage>,
+}
+
+/// One route's memory.
+#[derive(Clone, Debug)]
+struct Regime {
+    /// Shortest round trips of the last [`BUCKETS`] × [`BUCKET`] exchanges.
+    shortest: VecDeque<f64>,
+    in_bucket: usize,
+    count: usize,
+    /// Base when the regime was entered.
+    entered: f64,
+    /// B₂ − B₁ over 2: how unequal the ways are, as far as anything has told.
+    split: f64,
+    /// Error of a split that was measured: the path term of the regime before, and the measuring.
+    measured: Option<f64>,
+}
+
+impl Route {
+    /// From the first round trip.
+    pub fn starting(trip: f64, spreads: &Spreads) -> Self {
+        let mut current = Regime::new();
+        current.take(trip);
+        current.entered = current.base(spreads);
+        Self {
+            current,
+            older: Vec::new(),
+            recent: VecDeque::with_capacity(CHANGE_AFTER),
+            gathering: Vec::with_capacity(CHANGE_AFTER),
+        }
+    }
+
+    /// B₁ + B₂, s.
+    pub fn base(&self, spreads: &Spreads) -> f64 {
+        self.current.base(spreads)
+    }
+
+    /// Half of B₂ − B₁, s.
+    pub fn split(&self) -> f64 {
+        self.current.split
+    }
+
+    /// How sure the base is: the scale of the correction, s.
+    pub fn scale(&self, spreads: &Spreads) -> f64 {
+        self.current.scale(spreads)
+    }
+
+    /// What asymmetry can hide at most, s.
+    pub fn path(&self) -> f64 {
+        let half = self.current.minimum() / 2.0;
+        self.current.measured.map_or(half, |measured| measured.min(half + self.current.split.abs()))
+    }
+
+    /// Whether exchanges are put aside until it is clear which route this is.
+    pub fn is_gathering(&self) -> bool {
+        !self.gathering.is_empty()
+    }
+
+    /// Takes in an exchange; `edge` is the interval's η and `sigma` that of the prediction, s.
+    pub fn take(
+        &mut self,
+        passage: Passage,
+        spreads: &Spreads,
+        edge: f64,
+        sigma: f64,
+    ) -> RouteNews {
+        if self.is_gathering() {
+            self.gathering.push(passage);
+            if self.gathering.len() < CHANGE_AFTER {
+                return RouteNews::Gathering;
+            }
+            let passages = core::mem::take(&mut self.gathering);
+            return self.enter(&passages, spreads, sigma);
+        }
+        let base = self.base(spreads);
+        let margin = 4.0 * edge;
+        if self.current.count >= CHANGE_AFTER
+            && let Some(older) = self.older_that_fits(passage.trip, base, spreads, margin)
+        {
+            return self.come_back(older, &passage, base, spreads);
+        }
+        let short = passage.trip < base - 2.0 * spreads.larger() - margin;
+        if self.current.count >= CHANGE_AFTER && short {
+            self.gathering.push(passage);
+            return RouteNews::Gathering;
+        }
+        if self.recent.len() == CHANGE_AFTER {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(passage);
+        if self.is_longer(base, spreads, margin) {
+            let passages: Vec<Passage> = self.recent.iter().copied().collect();
+            return self.enter(&passages, spreads, sigma);
+        }
+        self.current.take(passage.trip);
+        RouteNews::Same { fell: (base - self.base(spreads)).max(0.0) }
+    }
+
+    /// Ten in a row that even their own scatter does not explain.
+    fn is_longer(&self, base: f64, spreads: &Spreads, margin: f64) -> bool {
+        if self.recent.len() < CHANGE_AFTER {
+            return false;
+        }
+        let mut jumps: Vec<f64> = self.recent.iter().map(|p| p.jump).collect();
+        jumps.sort_by(f64::total_cmp);
+        let own = jumps[jumps.len() / 2] / core::f64::consts::LN_2;
+        let limit = base + 4.0 * spreads.larger().max(own) + margin;
+        self.recent.iter().all(|p| p.trip > limit)
+    }
+
+    fn older_that_fits(
+        &self,
+        trip: f64,
+        base: f64,
+        spreads: &Spreads,
+        margin: f64,
+    ) -> Option<usize> {
+        let larger = spreads.larger();
+        let short = trip < base - 2.0 * larger - margin;
+        self.older.iter().rposition(|regime| {
+            let old = regime.base(spreads);
+            let fits = short && trip >= old - margin && trip <= old + 8.0 * larger;
+            let apart = self.current.entered - old;
+            let beyond_middle = trip < f64::midpoint(old, self.current.entered);
+            fits || apart > 4.0 * larger && beyond_middle && trip >= old - margin
+        })
+    }
+
+    fn come_back(
+        &mut self,
+        older: usize,
+        passage: &Passage,
+        base: f64,
+        spreads: &Spreads,
+    ) -> RouteNews {
+        let back = self.older.remove(older);
+        let left = core::mem::replace(&mut self.current, back);
+        self.remember(left);
+        self.recent.clear();
+        self.current.take(passage.trip);
+        RouteNews::Changed { by: self.base(spreads) - base }
+    }
+
+    /// A new regime from its first exchanges. If the prediction is sure enough, it tells how the
+    /// change is split between the ways. Lower envelopes tell, not medians: the median's error is J.
+    fn enter(&mut self, passages: &[Passage], spreads: &Spreads, sigma: f64) -> RouteNews {
+        let before = self.base(spreads);
+        let path_before = self.path();
+        let mut regime = Regime::new();
+        passages.iter().for_each(|p| regime.take(p.trip));
+        let base = regime.base(spreads);
+        let change = base - before;
+        regime.entered = base;
+        regime.split = self.current.split;
+        if sigma < change.abs() / 4.0 {
+            let n = passages.len() as f64;
+            let least =
+                |way: fn(&Passage) -> f64| passages.iter().map(way).fold(f64::INFINITY, f64::min);
+            let there = least(|p| p.there) - spreads.there / n;
+            let back = least(|p| p.back) - spreads.back / n;
+            let measured = (back - there) / 2.0;
+            let most = change.abs() / 2.0;
+            let moved = (measured - self.current.split).clamp(-most, most);
+            if moved.abs() >= change.abs() / 10.0 {
+                regime.split += moved;
+            }
+            regime.measured = Some(path_before + 6.0 * (sigma + spreads.larger() / n));
+        }
+        // No way is shorter than nothing.
+        regime.split = regime.split.clamp(-base / 2.0, base / 2.0);
+        let left = core::mem::replace(&mut self.current, regime);
+        self.remember(left);
+        self.recent.clear();
+        RouteNews::Changed { by: change }
+    }
+
+    fn remember(&mut self, regime: Regime) {
+        if self.older.len() == OLDER_MAX {
+            self.older.remove(0);
+        }
+        self.older.push(regime);
+    }
+}
+
+impl Regime {
+    fn new() -> Self {
+        Self {
+            shortest: VecDeque::with_capacity(BUCKETS),
+            in_bucket: 0,
+            count: 0,
+            entered: 0.0,
+            split: 0.0,
+            measured: None,
+        }
+    }
+
+    fn take(&mut self, trip: f64) {
+        match self.shortest.back_mut() {
+            Some(shortest) if self.in_bucket < BUCKET => *shortest = shortest.min(trip),
+            _ => {
+                if self.shortest.len() == BUCKETS {
+                    self.shortest.pop_front();
+                    self.count -= BUCKET;
+                }
+                self.shortest.push_back(trip);
+                self.in_bucket = 0;
+            }
+        }
+        self.in_bucket += 1;
+        self.count += 1;
+    }
+
+    fn minimum(&self) -> f64 {
+        self.shortest.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
+    /// The least of n sums of two exponentials is Rayleigh distributed with this scale.
+    fn scale(&self, spreads: &Spreads) -> f64 {
+        spreads.mean() / libm::sqrt(self.count.max(1) as f64)
+    }
+
+    fn base(&self, spreads: &Spreads) -> f64 {
+        let minimum = self.minimum();
+        minimum - (RAYLEIGH_MEAN * self.scale(spreads)).min(minimum / 2.0)
+    }
+}
+
+/// Memory of the shortest round trips: 512 exchanges. Longer ones outlive real routes.
+const BUCKETS: usize = 16;
+const BUCKET: usize = 32;
+/// √(π/2), the mean of a Rayleigh distribution of scale 1.
+const RAYLEIGH_MEAN: f64 = 1.2533;
+/// Exchanges that make a regime: (1 + u) e^−u at u = 4, to the tenth, is 4e-11 false alarms each.
+const CHANGE_AFTER: usize = 10;
+/// Routes remembered.
+const OLDER_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    const SPREADS: Spreads = Spreads { there: 1e-4, back: 1e-4, quantum: 0.0 };
+
+    struct World {
+        random: Random,
+        there: f64,
+        back: f64,
+    }
+
+    impl World {
+        fn passage(&mut self) -> Passage {
+            let d1 = self.there + 1e-4 * self.random.exponential();
+            let d2 = self.back + 1e-4 * self.random.exponential();
+            Passage { trip: d1 + d2, there: d1, back: d2, jump: 1e-4 }
+        }
+    }
+
+    fn pass(route: &mut Route, world: &mut World, count: usize) -> Vec<RouteNews> {
+        let take = |_| route.take(world.passage(), &SPREADS, 3e-6, 1e-5);
+        (0..count).map(take).filter(|n| matches!(n, RouteNews::Changed { .. })).collect()
+    }
+
+    #[test]
+    fn the_base_is_unbiased() {
+        let (mut sum, mut within) = (0.0, 0);
+        for seed in 0..100 {
+            let mut world = World { random: Random::seeded(seed), there: 1e-4, back: 1e-4 };
+            let mut route = Route::starting(world.passage().trip, &SPREADS);
+            pass(&mut route, &mut world, 511);
+            let error = route.base(&SPREADS) - 2e-4;
+            sum += error;
+            within += u32::from(error.abs() < 6e-6);
+        }
+        assert!(within >= 92 && (sum / 100.0).abs() < 1e-6, "{within} {sum}");
+    }
+
+    #[test]
+    fn a_longer_way_there_is_split_rightly_and_the_way_back_restores_the_first() {
+        for seed in 0..20 {
+            let mut world = World { random: Random::seeded(seed), there: 1e-4, back: 1e-4 };
+            let mut route = Route::starting(world.passage().trip, &SPREADS);
+            assert!(pass(&mut route, &mut world, 500).is_empty());
+            world.there += 2e-3;
+            let changed = pass(&mut route, &mut world, 50);
+            assert_eq!(changed.len(), 1, "{changed:?}");
+            assert!((route.split() + 1e-3).abs() < 3e-5, "{}", route.split());
+            assert!(route.path() < 3e-4, "{}", route.path());
+            world.there -= 2e-3;
+            let changed = pass(&mut route, &mut world, 50);
+            assert_eq!((changed.len(), route.split()), (1, 0.0));
+        }
+    }
+
+    #[test]
+    fn no_regime_is_entered_without_reason() {
+        for seed in 0..12 {
+            let mut world = World { random: Random::seeded(seed), there: 1e-4, back: 1e-4 };
+            let mut route = Route::starting(world.passage().trip, &SPREADS);
+            assert!(pass(&mut route, &mut world, 20_000).is_empty());
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! How far a server stands from the clock for good, among others.
+//!
+//! The asymmetry of one path is not observable, differences of asymmetries are; and intervals that
+//! disagree are poison. So each server's mean distance `D` from the clock is learned, and its
+//! intervals are shifted by what it stands away from the common mean. Only differences are learned:
+//! the common error stays where it was.
+
+use crate::discipline::interval::Interval;
+
+/// What is learned of one server's place.
+#[derive(Clone, Debug, Default)]
+pub(in crate::discipline) struct Shift {
+    /// Σ weight × (middle − x) and Σ weight, fading.
+    sum: f64,
+    weights: f64,
+    count: u32,
+    slow: SlowErrors,
+}
+
+/// Errors that neighbouring samples share: a server that wobbles.
+#[derive(Clone, Debug, Default)]
+struct SlowErrors {
+    squares: f64,
+    products: f64,
+    weights: f64,
+    last: f64,
+    count: u32,
+}
+
+impl Shift {
+    /// Takes in an unshifted interval and the estimate of `x` after it.
+    pub fn take(&mut self, interval: &Interval, spread_squared: f64, x: f64) {
+        let length = interval.length();
+        let weight =
+            1.0 / (length * length / 12.0 + 0.05 * spread_squared + interval.edge * interval.edge);
+        let away = interval.middle() - x;
+        if self.count > 0 {
+            self.slow.take(weight, away - self.mean());
+        }
+        self.sum += weight * away - self.sum * FADE;
+        self.weights += weight - self.weights * FADE;
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// D, s.
+    pub fn mean(&self) -> f64 {
+        if self.weights > 0.0 { self.sum / self.weights } else { 0.0 }
+    }
+
+    /// How uncertain it is, s².
+    pub fn variance(&self) -> f64 {
+        if self.weights > 0.0 { 1.0 / self.weights } else { 0.0 }
+    }
+
+    /// What its intervals are shifted by, when the common mean is `common`.
+    pub fn shift(&self, common: f64) -> f64 {
+        if self.count < SHIFT_FROM {
+            return 0.0;
+        }
+        let count = f64::from(self.count);
+        (self.mean() - common) * count / (count + SHIFT_HALF)
+    }
+
+    /// Whether it was listened to for long enough to be believed beside a nearer one.
+    pub fn is_known(&self) -> bool {
+        self.count >= LISTEN_FOR
+    }
+
+    /// Variance that stands for errors which samples share, s²: those alike count as few.
+    pub fn slow_variance(&self) -> f64 {
+        self.slow.variance()
+    }
+}
+
+impl SlowErrors {
+    fn take(&mut self, weight: f64, residual: f64) {
+        let keep = if self.count < SLOW_MEMORY { 1.0 / f64::from(self.count + 1) } else { FADE };
+        self.squares += (weight * residual * residual - self.squares) * keep;
+        self.products += (weight * residual * self.last - self.products) * keep;
+        self.weights += (weight - self.weights) * keep;
+        self.last = residual;
+        self.count = self.count.saturating_add(1);
+    }
+
+    fn variance(&self) -> f64 {
+        if self.count < SLOW_FROM || self.squares <= 0.0 {
+            return 0.0;
+        }
+        let correlation = (self.products / self.squares).min(0.99);
+        if correlation < SLOW_CORRELATION {
+            return 0.0;
+        }
+        self.products / self.weights * (1.0 + correlation) / (1.0 - correlation)
+    }
+}
+
+/// Samples remembered: 256; 64 make pools half as bad again.
+const FADE: f64 = 1.0 / 256.0;
+/// Samples from which a shift is applied, and at which half of it is.
+const SHIFT_FROM: u32 = 8;
+const SHIFT_HALF: f64 = 16.0;
+/// Samples for which another than the nearest is only listened to.
+const LISTEN_FOR: u32 = 16;
+const SLOW_FROM: u32 = 16;
+const SLOW_MEMORY: u32 = 256;
+/// Correlation of neighbours above which they count as alike.
+const SLOW_CORRELATION: f64 = 0.3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    #[test]
+    fn a_constant_distance_is_learned_and_white_errors_are_not_slow() {
+        let mut random = Random::seeded(9);
+        let mut shift = Shift::default();
+        for _ in 0..600 {
+            let half = 1e-4 * random.exponential();
+            let at = 4e-5 + half * random.between(-1.0, 1.0);
+            let interval = Interval { low: at - half, high: at + half, edge: 1e-6, tilt: 0.0 };
+            shift.take(&interval, 1e-8, 0.0);
+        }
+        assert!((shift.mean() - 4e-5).abs() < 8e-6, "{}", shift.mean());
+        assert_eq!(shift.slow_variance(), 0.0);
+        assert!((shift.shift(1e-5) - 3e-5).abs() < 8e-6 && shift.is_known());
+    }
+
+    #[test]
+    fn a_wobble_is_slow() {
+        let mut random = Random::seeded(9);
+        let (mut shift, mut wobble) = (Shift::default(), 0.0);
+        for _ in 0..600 {
+            wobble += -0.05 * wobble + 1e-5 * random.normal();
+            let interval =
+                Interval { low: wobble - 1e-7, high: wobble + 1e-7, edge: 1e-9, tilt: 0.0 };
+            shift.take(&interval, 1e-14, 0.0);
+        }
+        let slow = libm::sqrt(shift.slow_variance());
+        assert!(slow > 5e-5, "{slow}");
+    }
+}
