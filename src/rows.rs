@@ -224,7 +224,9 @@ impl Words for Reading {
         }
         let (a, b) = (row.i128(), row.i128());
         let status = row.value();
-        (0..6).for_each(|_| drop(row.u64()));
+        for _ in 0..6 {
+            row.u64();
+        }
         let kind = match code {
             0 => ReadingKind::Mark {
                 utc: Timestamp::from_units(a),
@@ -247,7 +249,7 @@ impl Words for Reading {
 }
 
 impl Words for State {
-    type Row = [u64; 52];
+    type Row = [u64; 55];
 
     fn put(&self, row: &mut Put<'_>) {
         row.u64(self.phase as u64);
@@ -266,6 +268,7 @@ impl Words for State {
         row.option(self.reference_time.as_ref());
         row.value(&self.root_delay);
         row.u64(self.leap.bits().into());
+        row.option(self.leap_at.as_ref());
         row.option(self.tai_offset.as_ref());
         row.i64(self.precision.0.into());
         row.value(&self.frequency);
@@ -295,6 +298,7 @@ impl Words for State {
             reference_time: row.option(),
             root_delay: row.value(),
             leap: LeapIndicator::from_bits(byte(row)),
+            leap_at: row.option(),
             tai_offset: row.option(),
             precision: Exponent(i8::try_from(row.i64()).unwrap_or(0)),
             frequency: row.value(),
@@ -443,162 +447,5 @@ fn byte(row: &mut Take<'_>) -> u8 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pipe::{ring, snapshot};
-
-    fn through<T: Words>(value: T) -> T {
-        let (mut producer, mut consumer) = ring::<T>(1);
-        assert!(producer.push(value).is_ok());
-        let popped = consumer.pop().unwrap();
-        snapshot(popped).1.read()
-    }
-
-    fn instant<S: Scale>() -> Timestamp<S> {
-        Timestamp::from_units(-0x1234_5678_9abc_def0_1111_2222_3333)
-    }
-
-    #[test]
-    fn every_reading_comes_back() {
-        let duration = Duration::from_units(-77 << 60);
-        let mut kinds = vec![
-            ReadingKind::Pulse { fraction: duration },
-            ReadingKind::Label { utc: instant() },
-            ReadingKind::Rollover { eras: 3 },
-            ReadingKind::Polled { reach: 0o201 },
-            ReadingKind::Kissed { code: *b"RATE" },
-            ReadingKind::Exchange(Exchange {
-                sent: instant(),
-                received: instant(),
-                transmitted: Timestamp::from_units(1),
-                leap: LeapIndicator::Unknown,
-                stratum: 15,
-                reference_id: [1, 2, 3, 255],
-                root_delay: duration,
-                root_dispersion: Duration::from_units(2),
-                precision: Exponent(-29),
-                interleaved: true,
-                reach: 0o377,
-            }),
-            ReadingKind::QuantizationError { error: duration, second: None },
-            ReadingKind::QuantizationError { error: duration, second: Some(instant()) },
-            ReadingKind::Receiver(ReceiverStatus {
-                fix: Fix::ThreeDimensional,
-                satellites_used: 12,
-                satellites_in_view: 255,
-                leap: LeapIndicator::Delete,
-            }),
-        ];
-        kinds.extend((0..4).map(|bits| ReadingKind::Mark {
-            utc: instant(),
-            leap: LeapIndicator::from_bits(bits),
-        }));
-        kinds.extend(Refusal::ALL.map(ReadingKind::Refused));
-        for kind in kinds {
-            let reading = Reading { source: SourceId(63), stamp: instant(), kind };
-            assert_eq!(through(reading), reading);
-        }
-    }
-
-    #[test]
-    fn a_state_comes_back() {
-        let terms = Term::ALL.into_iter().zip(1u8..);
-        let state = State {
-            phase: Phase::Holdover,
-            anchor: instant(),
-            correction: Duration::from_units(-5),
-            slew: Frequency::from_ppm(3.0),
-            slew_span: Duration::SECOND,
-            fixed: terms.fold(ErrorTerms::NONE, |e, (t, v)| e.with(t, f64::from(v))),
-            noise: NoiseGrowth {
-                phase: 1.0,
-                cross: 2.0,
-                frequency: 3.0,
-                wander: 4.0,
-                apart: 5.0,
-                apart_rate: 6.0,
-                factor: 7.0,
-                ceiling_rate: 8.0,
-                floor: 9.0,
-                floor_rate: 10.0,
-            },
-            reference_id: *b"GPS\0",
-            reference_time: Some(instant()),
-            tai_offset: Some(TaiOffset(-37)),
-            precision: Exponent(-24),
-            selected: Some(SourceId(9)),
-            samples: u64::MAX,
-            ..State::default()
-        };
-        assert_eq!(through(state), state);
-        assert_eq!(through(State::default()), State::default());
-    }
-
-    #[test]
-    fn a_report_comes_back() {
-        let report = SourceReport {
-            source: SourceId(7),
-            verdict: Verdict::PulsePeer,
-            reach: 0o377,
-            last_sample: Some(instant()),
-            offset: Duration::from_units(-3),
-            distance: 1e-6,
-            jitter: 2e-8,
-            errors: ErrorTerms::NONE.with(Term::Serial, 0.5),
-            samples: 1,
-            believed: 2,
-            rejected: 3,
-            refused: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
-            text_delay: -1.0,
-            poll: 64.0,
-            delay: 1e-3,
-            stratum: 2,
-            receiver: ReceiverStatus::default(),
-        };
-        assert_eq!(through(report), report);
-    }
-
-    #[test]
-    fn every_event_comes_back() {
-        let by = Duration::from_units(-(1 << 100));
-        let mut kinds = vec![
-            EventKind::Reach(true),
-            EventKind::Reach(false),
-            EventKind::SystemPeer,
-            EventKind::SecondNumbered,
-            EventKind::WrongSecond { by: -1 },
-            EventKind::SecondLost { by: 18 },
-            EventKind::LabelLate { by },
-            EventKind::PulseMissed { count: u32::MAX },
-            EventKind::PulseDoubled { after: by },
-            EventKind::PulseOffGrid { by },
-            EventKind::QuantizationRefused { error: by },
-            EventKind::SampleRejected { distance: by },
-            EventKind::PhaseStep { by },
-            EventKind::FrequencyJump { by: Frequency::from_ppm(-0.5) },
-            EventKind::EstimateRestarted,
-            EventKind::Stepped { by },
-            EventKind::ClockDisturbed { by },
-            EventKind::ClockRefused,
-            EventKind::Panic { offset: by },
-            EventKind::Rollover { eras: 2 },
-            EventKind::LeapSecond { inserted: true },
-            EventKind::LeapSecond { inserted: false },
-            EventKind::Kissed { code: *b"DENY" },
-            EventKind::RouteChange { by },
-            EventKind::ServerStep { by },
-            EventKind::NoiseUndeclared { sigma: by },
-        ];
-        kinds.extend(Verdict::ALL.map(EventKind::Verdict));
-        kinds.extend(Refusal::ALL.map(EventKind::Refused));
-        for from in Phase::ALL {
-            kinds.extend(Phase::ALL.map(|to| EventKind::Phase { from, to }));
-        }
-        for kind in kinds {
-            for source in [None, Some(SourceId(3))] {
-                let event = Event { at: instant(), source, kind };
-                assert_eq!(through(event), event);
-            }
-        }
-    }
-}
+#[path = "rows_tests.rs"]
+mod tests;

@@ -208,4 +208,15 @@ pub struct Sample {
     pub errors: ErrorTerms,
     /// What the source announces.
     pub leap: LeapIndicator,
+    /// Both ways of an exchange; a reference clock has none.
+    pub ways: Option<Ways>,
+}
+
+/// What an exchange measured on each way, against the undisturbed oscillator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ways {
+    /// T2 − T1.
+    pub there: Duration,
+    /// T4 − T3.
+    pub back: Duration,
 }

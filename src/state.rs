@@ -239,6 +239,8 @@ pub struct State {
     pub root_delay: Duration,
     /// Announced leap second.
     pub leap: LeapIndicator,
+    /// From which reading of the system clock on that second is counted twice, or skipped.
+    pub leap_at: Option<Timestamp<System>>,
     /// TAI − UTC where known.
     pub tai_offset: Option<TaiOffset>,
     /// log2 s of the time it takes to read the clock.
@@ -265,7 +267,12 @@ impl State {
         let since = system - self.anchor;
         let slewing = since.min(self.slew_span).max(Duration::ZERO);
         let correction = self.correction + self.correction_rate.over(since);
-        system.corrected_by(correction + self.slew.over(slewing))
+        let utc = system.corrected_by(correction + self.slew.over(slewing));
+        match (self.leap_at, self.leap) {
+            (Some(at), LeapIndicator::Insert) if system >= at => utc - Duration::SECOND,
+            (Some(at), LeapIndicator::Delete) if system >= at => utc + Duration::SECOND,
+            _ => utc,
+        }
     }
 
     /// Each term of the bound at a reading of the system clock.
@@ -314,6 +321,7 @@ impl Default for State {
             reference_time: None,
             root_delay: Duration::ZERO,
             leap: LeapIndicator::Unknown,
+            leap_at: None,
             tai_offset: None,
             precision: Exponent(-20),
             frequency: Frequency::ZERO,

@@ -94,9 +94,7 @@ impl Crowd {
 
     /// Of three and more: D at the weighted median, and the base of the one who stands there.
     fn median(&self, at: Timestamp<Raw>) -> Option<(f64, f64)> {
-        if self.fed(at).nth(2).is_none() {
-            return None;
-        }
+        self.fed(at).nth(2)?;
         let mut standing: Vec<(f64, f64, f64)> =
             self.fed(at).map(|(_, s)| (s.shift.mean(), s.base(), weight(s))).collect();
         standing.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -15,12 +15,14 @@ pub struct Conditions {
     pub settled: bool,
     /// The bound is inside the declared holdover limit.
     pub within_limit: bool,
+    /// Somebody else moved the clock, and no sample has agreed since.
+    pub disturbed: bool,
 }
 
 /// The phase that follows `phase` under `conditions`.
 pub fn next(phase: Phase, conditions: Conditions) -> Phase {
-    let Conditions { selected, estimated, settled, within_limit } = conditions;
-    if !estimated {
+    let Conditions { selected, estimated, settled, within_limit, disturbed } = conditions;
+    if !estimated || disturbed {
         // Whatever was known is gone: a disturbed clock starts anew.
         return if selected { Phase::Acquiring } else { Phase::Cold };
     }
@@ -47,7 +49,8 @@ mod tests {
     use super::*;
 
     fn all_conditions() -> impl Iterator<Item = Conditions> {
-        (0..16u8).map(|bits| Conditions {
+        (0..32u8).map(|bits| Conditions {
+            disturbed: bits & 16 != 0,
             selected: bits & 1 != 0,
             estimated: bits & 2 != 0,
             settled: bits & 4 != 0,
@@ -57,8 +60,13 @@ mod tests {
 
     #[test]
     fn the_usual_day() {
-        let none =
-            Conditions { selected: false, estimated: false, settled: false, within_limit: false };
+        let none = Conditions {
+            selected: false,
+            estimated: false,
+            settled: false,
+            within_limit: false,
+            disturbed: false,
+        };
         let heard = Conditions { selected: true, estimated: true, ..none };
         let good = Conditions { settled: true, within_limit: true, ..heard };
         let lost = Conditions { selected: false, ..good };
@@ -87,7 +95,9 @@ mod tests {
             for conditions in all_conditions() {
                 let after = next(phase, conditions);
                 if after.is_synchronised() {
-                    let Conditions { selected, estimated, settled, within_limit } = conditions;
+                    let Conditions { selected, estimated, settled, within_limit, disturbed } =
+                        conditions;
+                    assert!(!disturbed, "{phase} {conditions:?}");
                     assert!(estimated, "{phase} {conditions:?}");
                     assert!(within_limit || selected && settled, "{phase} {conditions:?}");
                 }

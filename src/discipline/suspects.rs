@@ -55,10 +55,6 @@ impl Suspects {
         self.0.clear();
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// When the first and the last were seen.
     pub fn span(&self) -> Option<(Timestamp<Raw>, Timestamp<Raw>)> {
         self.0.first().zip(self.0.last()).map(|(first, last)| (first.at, last.at))

@@ -12,9 +12,16 @@ use crate::time::Duration;
 pub(super) struct Companion {
     /// raw − companion, s per s; none until a first interval was seen.
     rate: Option<f64>,
+    /// The last comparison broke the rate: twice in a row is no step but another rate.
+    broke: bool,
 }
 
 impl Companion {
+    /// Whether a rate was learned: then a step is known, not only seen.
+    pub fn knows(&self) -> bool {
+        self.rate.is_some()
+    }
+
     /// Compares what passed on both; `uncertain` is what the readings themselves may be off, s.
     /// Returns by how much the raw clock was moved, if it was.
     pub fn compare(
@@ -31,9 +38,12 @@ impl Companion {
             Some(_) => LEARNED + LEARNED_RATE * elapsed.abs(),
         };
         if by.abs() > allowed + uncertain {
-            self.rate = None;
+            if core::mem::replace(&mut self.broke, true) {
+                self.rate = None;
+            }
             return Some(Duration::from_seconds_f64(by));
         }
+        self.broke = false;
         if elapsed >= LEARN_FROM && uncertain < LEARN_BELOW {
             let measured = apart / elapsed;
             let rate = self.rate.map_or(measured, |rate| rate + (measured - rate) / 8.0);

@@ -3,7 +3,7 @@
 use super::{Engine, Role};
 use crate::clock::Clock;
 use crate::event::EventKind;
-use crate::sample::{Exchange, Reading, Refusal, Sample};
+use crate::sample::{Exchange, Reading, Refusal, Sample, Ways};
 use crate::source::pairing::Paired;
 use crate::state::{ErrorTerms, Term};
 use crate::time::{Raw, Timestamp};
@@ -16,32 +16,45 @@ impl<C: Clock> Engine<C> {
         exchange: &Exchange,
         back: Timestamp<Raw>,
     ) {
-        let out = self.clock.raw(exchange.sent);
         self.reach(reading, exchange.reach);
+        let out = self.clock.raw(exchange.sent);
         let source = &mut self.sources[reading.source.index()];
         let Role::Server(plan) = source.plan.role else { return };
-        let there = back - out;
-        let delay = there - (exchange.transmitted - exchange.received);
-        source.report.delay = delay.seconds();
-        source.report.stratum = exchange.stratum;
-        source.plan.stratum = exchange.stratum;
-        if delay.seconds() > plan.delay_max {
-            source.report.refused[Refusal::TooSlow as usize] += 1;
-            let kind = EventKind::Refused(Refusal::TooSlow);
-            self.tell(reading.stamp, Some(reading.source), kind);
+        let ways = Ways {
+            there: exchange.received.offset_from(out),
+            back: -exchange.transmitted.offset_from(back),
+        };
+        let delay = (ways.there + ways.back).seconds();
+        let refusal = if exchange.sent < self.void_before || delay <= 0.0 {
+            // Its stamps are of two clocks: somebody set this one, or the server's, in between.
+            Some(Refusal::Stale)
+        } else {
+            (delay > plan.delay_max).then_some(Refusal::TooSlow)
+        };
+        if let Some(refusal) = refusal {
+            source.report.refused[refusal as usize] += 1;
+            self.tell(reading.stamp, Some(reading.source), EventKind::Refused(refusal));
             return;
         }
-        let middle = out + there / 2;
-        let served = exchange.received + (exchange.transmitted - exchange.received) / 2;
+        source.report.delay = delay;
+        source.report.stratum = exchange.stratum;
+        source.root_delay = exchange.root_delay;
+        let declared = &source.plan.declared;
         let root = exchange.root_delay.seconds() / 2.0 + exchange.root_dispersion.seconds();
+        let offset = (ways.there - ways.back) / 2 + declared.offset;
         let sample = Sample {
             source: reading.source,
-            at: middle,
-            offset: served.offset_from(middle) + source.plan.declared.offset,
+            at: out + (back - out) / 2,
+            offset,
             errors: ErrorTerms::NONE
-                .with(Term::Path, delay.seconds() / 2.0)
-                .with(Term::Server, root),
+                .with(Term::Path, delay / 2.0)
+                .with(Term::Server, root)
+                .with(Term::Declared, declared.uncertainty),
             leap: exchange.leap,
+            ways: Some(Ways {
+                there: ways.there + declared.offset,
+                back: ways.back - declared.offset,
+            }),
         };
         self.keep(Paired { sample: Some(sample), event: None }, reading);
     }
@@ -52,8 +65,7 @@ impl<C: Clock> Engine<C> {
         let was = report.reach != 0;
         report.reach = reach;
         if was != (reach != 0) {
-            let kind = EventKind::Reach(reach != 0);
-            self.tell(reading.stamp, Some(reading.source), kind);
+            self.tell(reading.stamp, Some(reading.source), EventKind::Reach(reach != 0));
         }
     }
 }

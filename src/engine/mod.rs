@@ -9,7 +9,9 @@
 //! It owns everything that judges. It reads no clock but the one it steers, and it never blocks:
 //! readings are queued by [`Engine::handle`] and judged together by [`Engine::tick`].
 
+mod believe;
 mod companion;
+mod disturbance;
 mod exchange;
 mod plan;
 mod steer;
@@ -23,14 +25,14 @@ pub use tracked::SourceReport;
 use tracked::Tracked;
 
 use crate::clock::{Clock, Now};
-use crate::discipline::estimator::{Estimate, Estimator, Observation, Outcome};
+use crate::discipline::estimator::{Estimate, Estimator};
 use crate::discipline::servo::Servo;
 use crate::event::{Event, EventKind};
-use crate::mitigation::{Candidate, Selection, Verdict, select};
+use crate::mitigation::{Candidate, Selection, Verdict};
 use crate::sample::{Reading, ReadingKind, Sample, SourceId};
 use crate::source::pairing::{Paired, Pairing, sample_of_text};
 use crate::state::State;
-use crate::time::{Date, Duration, LeapIndicator, Raw, System, Timestamp, Utc};
+use crate::time::{Duration, LeapIndicator, Raw, System, Timestamp, Utc};
 
 /// Judges readings and steers one clock.
 #[derive(Debug)]
@@ -55,6 +57,13 @@ pub struct Engine<C: Clock> {
     stepped: u32,
     synchronised_at: Option<Timestamp<Raw>>,
     companion: Companion,
+    /// A sample has agreed since somebody else moved the clock.
+    confirmed: bool,
+    /// Exchanges that began earlier have stamps of two clocks.
+    void_before: Timestamp<System>,
+    /// When the first source was heard.
+    first_heard: Option<Timestamp<Raw>>,
+    leapt_at: Option<Timestamp<System>>,
 }
 
 /// A pairing and the sources it joins.
@@ -109,6 +118,10 @@ impl<C: Clock> Engine<C> {
             stepped: 0,
             synchronised_at: None,
             companion: Companion::default(),
+            confirmed: true,
+            void_before: Timestamp::EPOCH,
+            first_heard: None,
+            leapt_at: None,
             plan,
         }
     }
@@ -161,7 +174,11 @@ impl<C: Clock> Engine<C> {
         self.estimate();
         self.steer(self.raw);
         self.publish(self.raw);
-        self.samples.clear();
+        self.pace();
+        // While a majority is waited for nothing is lost.
+        if self.estimator.believed() > 0 || self.first_heard.is_none() {
+            self.samples.clear();
+        }
         self.state
     }
 
@@ -263,216 +280,6 @@ impl<C: Clock> Engine<C> {
         }
     }
 
-    /// Raw is kept with the reading: after a step backwards a reading of before is ambiguous.
-    fn read_clock(&mut self) {
-        self.now = self.clock.now();
-        self.raw = self.clock.raw(self.now.system);
-    }
-
-    /// The raw clock and a clock that nobody sets must keep their rate to one another from tick to
-    /// tick. Whoever steps or slews the clock beside us, or stops the machine, breaks it.
-    fn notice_others(&mut self, before: Now, raw_before: Timestamp<Raw>) {
-        let mono = self.now.mono - before.mono;
-        let steered = self.clock.correction().rate.ratio().abs();
-        let slack = if self.clock.is_served() { STEERING_SLACK * steered } else { 0.0 };
-        let windows = (self.now.window + before.window) * 2;
-        let by = self.companion.compare(self.raw - raw_before, mono, windows.seconds() + slack);
-        if let Some(by) = by {
-            self.tell(self.now.system, None, EventKind::ClockDisturbed { by });
-            self.start_anew();
-        }
-    }
-
-    /// Everything measured against the clock as it was is void.
-    fn start_anew(&mut self) {
-        self.estimator.restart();
-        self.samples.clear();
-        self.sources.iter_mut().for_each(Tracked::forget);
-        for of in &mut self.pairings {
-            of.pairing.forget();
-            of.last_pulse = None;
-        }
-        self.stepped = 0;
-        self.synchronised_at = None;
-    }
-
-    /// At an announced leap second UTC counts one second twice, or not at all. The clock is given up
-    /// at that instant and found anew within seconds, rather than served a second wrong.
-    fn leap(&mut self) {
-        if !matches!(self.state.leap, LeapIndicator::Insert | LeapIndicator::Delete) {
-            return;
-        }
-        let date = |t: Timestamp<Utc>| Date::of_unix_days(t.seconds().div_euclid(86_400));
-        let deleted = self.state.leap == LeapIndicator::Delete;
-        let ahead = if deleted { Duration::SECOND } else { Duration::ZERO };
-        let (before, now) =
-            (self.state.utc(self.state.anchor) + ahead, self.state.utc(self.now.system) + ahead);
-        if date(before) != date(now) && date(now).day() == 1 {
-            self.tell(self.now.system, None, EventKind::LeapSecond { inserted: !deleted });
-            self.start_anew();
-        }
-    }
-
-    /// Whose samples count: RFC 5905 §11.2 over what each source claims now.
-    fn select(&mut self, raw: Timestamp<Raw>) {
-        self.candidates.clear();
-        for index in 0..self.sources.len() {
-            if let Some(reach) = self.sources[index].shift_reach(raw) {
-                let id = self.sources[index].report.source;
-                self.tell(self.now.system, Some(id), EventKind::Reach(reach));
-            }
-            let measured = self.measure(index, raw);
-            let verdict = match self.eligibility(index, raw) {
-                Err(verdict) => verdict,
-                Ok(()) if measured.distance > self.sources[index].plan.distance_max => {
-                    Verdict::TooDistant
-                }
-                Ok(()) => {
-                    self.candidates.push(measured);
-                    continue;
-                }
-            };
-            self.judge(index, verdict);
-        }
-        let former = self.selection.system_peer;
-        let mut verdicts = core::mem::take(&mut self.verdicts);
-        self.selection = select(&self.candidates, former, &mut verdicts);
-        self.hold_rather_than_follow(&mut verdicts, raw);
-        for (index, verdict) in verdicts.iter().enumerate() {
-            self.judge(self.candidates[index].source.index(), *verdict);
-        }
-        self.verdicts = verdicts;
-        if self.selection.system_peer != former {
-            self.tell(self.now.system, self.selection.system_peer, EventKind::SystemPeer);
-        }
-    }
-
-    /// What a source claims now, by its last sample: `offset ± distance` of the served time.
-    fn measure(&mut self, index: usize, raw: Timestamp<Raw>) -> Candidate {
-        let source = &mut self.sources[index];
-        let id = source.report.source;
-        let sigma = self.estimator.sigma_of(id).unwrap_or(source.plan.sigma);
-        if let Some(sample) = &source.last {
-            let age = (raw - sample.at).seconds().max(0.0);
-            let correction = self.clock.correction().at(raw);
-            let drifted = Duration::from_seconds_f64(self.state.frequency.ratio() * age);
-            source.report.offset = sample.offset - correction - drifted;
-            source.report.distance = source.errors.sum() + NOISE_SIGMAS * sigma + AGE_RATE * age;
-        }
-        Candidate {
-            source: id,
-            offset: source.report.offset.seconds(),
-            distance: source.report.distance,
-            jitter: source.report.jitter,
-            prefer: source.plan.prefer,
-            pulse: matches!(source.plan.role, Role::Pulse { .. }),
-        }
-    }
-
-    /// Whether a source may be a candidate now, or why not.
-    fn eligibility(&self, index: usize, raw: Timestamp<Raw>) -> Result<(), Verdict> {
-        let source = &self.sources[index];
-        let id = source.report.source;
-        let pairing = self.pairings.iter().find(|p| p.pulse == id);
-        let pulses = pairing.is_some_and(|p| p.last_pulse.is_some());
-        if pulses && pairing.is_some_and(|p| p.pairing.is_unnumbered()) {
-            return Err(Verdict::Unnumbered);
-        }
-        // Pulses without any text make no sample, ever.
-        let silent = if pulses { Verdict::Unnumbered } else { Verdict::Silent };
-        let sample = source.last.ok_or(silent)?;
-        let fresh = match source.plan.role {
-            Role::Server(_) => source.report.reach != 0,
-            Role::Text | Role::Pulse { .. } => raw - sample.at <= FRESH_FOR,
-        };
-        if !fresh {
-            return Err(Verdict::Stale);
-        }
-        if sample.leap == LeapIndicator::Unknown {
-            return Err(Verdict::Unsynchronised);
-        }
-        if source.plan.noselect {
-            return Err(Verdict::NotSelectable);
-        }
-        // Text that numbers living pulses has had its say in them.
-        let speaks_through_pulses = self.pairings.iter().any(|p| {
-            p.text == Some(id) && raw - p.last_pulse.unwrap_or(self.started) < PULSES_MISSED_AFTER
-        });
-        if speaks_through_pulses { Err(Verdict::Numbering) } else { Ok(()) }
-    }
-
-    /// A memory that is still much better than anything heard is better held than given up.
-    fn hold_rather_than_follow(&mut self, verdicts: &mut [Verdict], raw: Timestamp<Raw>) {
-        let Some(peer) = self.selection.system_peer else { return };
-        if !self.state.phase.is_synchronised() || self.estimator.estimate(raw).is_none() {
-            return;
-        }
-        let bound = self.state.bound(self.now.system).seconds();
-        // Noise averages out and age is no fault of the source: only its constant errors count.
-        if self.sources[peer.index()].errors.sum() > HOLD_BELOW * bound {
-            verdicts.iter_mut().filter(|v| v.is_used()).for_each(|v| *v = Verdict::Reserve);
-            self.selection.system_peer = None;
-        }
-    }
-
-    fn judge(&mut self, index: usize, verdict: Verdict) {
-        let source = &mut self.sources[index];
-        source.report.verdict = verdict;
-        if source.verdict != verdict {
-            source.verdict = verdict;
-            let id = source.report.source;
-            self.tell(self.now.system, Some(id), EventKind::Verdict(verdict));
-        }
-    }
-
-    /// Feeds the samples of the sources in use, in order of time.
-    fn estimate(&mut self) {
-        self.samples.sort_by_key(|(sample, _)| (sample.at, sample.source));
-        let samples = core::mem::take(&mut self.samples);
-        for (sample, stamp) in &samples {
-            let source = &self.sources[sample.source.index()];
-            if !source.verdict.is_used() {
-                continue;
-            }
-            let outcome = self.estimator.take(&Observation {
-                source: sample.source,
-                at: sample.at,
-                offset: sample.offset,
-                sigma: source.plan.sigma,
-            });
-            self.note(outcome, sample, *stamp);
-        }
-        self.samples = samples;
-    }
-
-    fn note(&mut self, outcome: Outcome, sample: &Sample, stamp: Timestamp<System>) {
-        let report = &mut self.sources[sample.source.index()].report;
-        if outcome == Outcome::Accepted {
-            report.believed += 1;
-            self.state.samples += 1;
-            let served = self.clock.correction().at(sample.at);
-            self.state.offset = sample.offset - served;
-            self.state.reference_time = Some(sample.at.corrected_by(sample.offset));
-            return;
-        }
-        report.rejected += 1;
-        self.state.refused += 1;
-        let event = match outcome {
-            Outcome::Accepted | Outcome::Listened | Outcome::Late => return,
-            Outcome::ServerStep(by) => EventKind::ServerStep { by },
-            Outcome::RouteChange(by) => EventKind::RouteChange { by },
-            Outcome::Rejected => {
-                let predicted =
-                    self.estimator.estimate(sample.at).map_or(sample.offset, |e| e.offset);
-                EventKind::SampleRejected { distance: sample.offset - predicted }
-            }
-            Outcome::PhaseStep(by) => EventKind::PhaseStep { by },
-            Outcome::FrequencyJump(by) => EventKind::FrequencyJump { by },
-            Outcome::Restarted => EventKind::EstimateRestarted,
-        };
-        self.tell(stamp, Some(sample.source), event);
-    }
-
     fn tell(&mut self, at: Timestamp<System>, source: Option<SourceId>, kind: EventKind) {
         if self.events.len() == EVENTS_MAX {
             self.events_dropped += 1;
@@ -486,16 +293,5 @@ impl<C: Clock> Engine<C> {
 const EVENTS_MAX: usize = 256;
 /// Samples judged in one tick; a flood beyond that is dropped.
 const SAMPLES_MAX: usize = 4096;
-/// A sample older than this is no claim any more.
-const FRESH_FOR: Duration = Duration::from_seconds(16);
 /// Text steps in for pulses after this.
 const PULSES_MISSED_AFTER: Duration = Duration::from_seconds(64);
-/// A source this many times less certain than our own memory is not followed.
-const HOLD_BELOW: f64 = 3.0;
-/// Sigmas of its noise that a source's claim allows for.
-const NOISE_SIGMAS: f64 = 6.0;
-/// PHI of RFC 5905 §7.2: what a claim loses a second.
-const AGE_RATE: f64 = 15e-6;
-/// What a clock may be off after its rate was changed within an interval of so many seconds, which
-/// nobody can date exactly.
-const STEERING_SLACK: f64 = 2e-3;

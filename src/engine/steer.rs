@@ -1,8 +1,9 @@
 //! The engine's second half: phase, clock, and what is published.
 
-use super::plan::StepPolicy;
+use super::plan::{Role, StepPolicy};
 use super::{Engine, Estimate};
 use crate::clock::{Clock, Declaration};
+use crate::discipline::Polls;
 use crate::discipline::phase::{self, Conditions};
 use crate::event::EventKind;
 use crate::state::{ErrorTerms, Phase, STRATUM_UNSYNCHRONISED, State, Term};
@@ -66,7 +67,7 @@ impl<C: Clock> Engine<C> {
         let parting = correction.rate + ends + state.frequency;
         state.lag_rate = parting.ratio();
         state.selected = self.selection.system_peer;
-        if let Some(fixed) = self.fixed_terms() {
+        if let Some(fixed) = self.fixed_terms(raw) {
             state.fixed = fixed;
         }
         self.advance_phase(&mut state, estimate.as_ref(), lag, raw);
@@ -121,6 +122,7 @@ impl<C: Clock> Engine<C> {
             selected: self.selection.system_peer.is_some(),
             estimated: estimate.is_some(),
             settled,
+            disturbed: !self.confirmed,
             within_limit: state.bound(self.now.system) <= self.plan.policy.holdover_limit,
         };
         let from = self.state.phase;
@@ -139,18 +141,23 @@ impl<C: Clock> Engine<C> {
         if state.phase.is_synchronised() {
             // In holdover the last one followed is still where the time came from.
             if let Some(source) = state.selected.and_then(|id| self.sources.get(id.index())) {
-                state.stratum = source.plan.stratum + 1;
+                state.stratum = source.report.stratum.saturating_add(1).min(STRATUM_UNSYNCHRONISED);
                 state.reference_id = source.plan.reference_id;
                 let announced = source.last.map_or(LeapIndicator::None, |s| s.leap);
                 state.leap = self.leap_of_table(state).unwrap_or(announced);
+                self.arm_leap(state);
                 state.jitter = source.report.jitter;
-                // A reference clock on this machine: nothing but the reading lies between.
-                state.root_delay = ROOT_DELAY;
+                // To a reference clock on this machine nothing but the reading lies between.
+                let trip =
+                    self.estimator.path_of(source.report.source).map_or(0.0, |path| 2.0 * path);
+                state.root_delay =
+                    (source.root_delay + Duration::from_seconds_f64(trip)).max(ROOT_DELAY);
             }
             state.fixed = state.fixed.with(Term::Local, 0.0);
             state.local_rate = 0.0;
             return;
         }
+        state.leap_at = None;
         *state = State {
             stratum: STRATUM_UNSYNCHRONISED,
             leap: LeapIndicator::Unknown,
@@ -200,16 +207,55 @@ impl<C: Clock> Engine<C> {
         }
     }
 
-    /// For each term the largest among the sources in use; `None` while there is none.
-    fn fixed_terms(&self) -> Option<ErrorTerms> {
-        let mut used = self.sources.iter().filter(|s| s.verdict.is_used()).peekable();
-        used.peek()?;
+    /// What is known to be wrong for good with those who steer; `None` while nobody does.
+    fn fixed_terms(&self, raw: Timestamp<Raw>) -> Option<ErrorTerms> {
         let start = ErrorTerms::NONE.with(Term::Reading, self.plan.reading);
+        if self.estimator.follows_a_clock(raw) {
+            return self.terms_of_clocks(start);
+        }
+        let mut pulls = self.estimator.pulls(raw).peekable();
+        if pulls.peek().is_none() {
+            return self.terms_of_clocks(start);
+        }
+        // The estimate stands where they pull it together, so their errors count by their weights.
+        Some(pulls.fold(start, |sum, (id, weight)| {
+            let source = &self.sources[id.index()];
+            let path = self.estimator.path_of(id).unwrap_or(0.0);
+            let age = source.last.map_or(0.0, |last| (raw - last.at).seconds().max(0.0));
+            let server = source.errors.of(Term::Server) + FREQUENCY_TOLERANCE * age;
+            sum.with(Term::Path, sum.of(Term::Path) + weight * path)
+                .with(Term::Server, sum.of(Term::Server) + weight * server)
+                .with(
+                    Term::Declared,
+                    sum.of(Term::Declared) + weight * source.errors.of(Term::Declared),
+                )
+        }))
+    }
+
+    /// For each term the largest among the reference clocks in use.
+    fn terms_of_clocks(&self, start: ErrorTerms) -> Option<ErrorTerms> {
+        let is_clock = |s: &&super::Tracked| !matches!(s.plan.role, Role::Server(_));
+        let mut used =
+            self.sources.iter().filter(|s| s.verdict.is_used() && is_clock(s)).peekable();
+        used.peek()?;
         Some(used.fold(start, |sum, source| {
             Term::ALL
                 .into_iter()
                 .fold(sum, |sum, term| sum.with(term, sum.of(term).max(source.errors.of(term))))
         }))
+    }
+
+    /// How often each server is best asked.
+    pub(super) fn pace(&mut self) {
+        for source in &mut self.sources {
+            let Role::Server(plan) = source.plan.role else { continue };
+            let polls = Polls { min: plan.poll_min, max: plan.poll_max };
+            let asked = self.estimator.asked(source.report.source, polls, self.raw);
+            source.report.poll = match asked {
+                Some(asked) if !self.confirmed => asked.min(CONFIRM_WITHIN),
+                asked => asked.unwrap_or(0.0),
+            };
+        }
     }
 }
 
@@ -229,3 +275,7 @@ const LOCK_SAMPLES: u64 = 8;
 const LOCK_LAG: f64 = 1e-6;
 /// What an unwatched crystal drifts at most: a bad one's 100 ppm, not PHI's hope of 15.
 const LOCAL_RATE: f64 = 1e-4;
+/// PHI of RFC 5905 §7.2: what a server's claim loses a second.
+const FREQUENCY_TOLERANCE: f64 = 15e-6;
+/// A clock that somebody moved is looked after so soon, s.
+const CONFIRM_WITHIN: f64 = 2.0;

@@ -14,6 +14,8 @@ pub(super) struct Tracked {
     pub errors: ErrorTerms,
     pub verdict: Verdict,
     pub report: SourceReport,
+    /// Round trip of a server to its reference clock.
+    pub root_delay: Duration,
     poll_ends: Option<Timestamp<Raw>>,
     heard_in_poll: bool,
 }
@@ -84,6 +86,7 @@ impl Tracked {
                 stratum,
                 receiver: ReceiverStatus::default(),
             },
+            root_delay: Duration::ZERO,
             poll_ends: None,
             heard_in_poll: false,
         }
@@ -99,9 +102,12 @@ impl Tracked {
             let mean = jitter * jitter + (drifted * drifted - jitter * jitter) / JITTER_MEMORY;
             self.report.jitter = libm::sqrt(mean.max(0.0));
         }
+        let is_server = matches!(self.plan.role, Role::Server(_));
         for (term, value) in sample.errors.iter() {
             // Held up for a while: one corrected pulse does not make the next one certain.
             let decayed = self.errors.of(term) + (value - self.errors.of(term)) / ERROR_MEMORY;
+            // What a server declares is its own business.
+            let decayed = if is_server { value } else { decayed };
             self.errors = self.errors.with(term, value.max(decayed));
         }
         self.last = Some(*sample);
@@ -133,6 +139,22 @@ impl Tracked {
         }
         let is = self.report.reach != 0;
         (was != is).then_some(is)
+    }
+
+    /// Somebody moved the clock of the stamps by `by`.
+    pub fn moved(&mut self, by: Duration) {
+        if let Some(last) = &mut self.last {
+            last.at = last.at + by;
+            last.offset -= by;
+        }
+        self.poll_ends = self.poll_ends.map(|at| at + by);
+    }
+
+    /// UTC counted a second twice or not at all.
+    pub fn leapt(&mut self, by: Duration) {
+        if let Some(last) = &mut self.last {
+            last.offset += by;
+        }
     }
 
     /// Drops what was measured against a clock that somebody else has moved.

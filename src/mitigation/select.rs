@@ -18,6 +18,8 @@ pub struct Candidate {
     pub prefer: bool,
     /// It marks seconds by pulses.
     pub pulse: bool,
+    /// Its samples are intervals, which the estimate weighs against each other by itself.
+    pub interval: bool,
 }
 
 /// Whose samples are used.
@@ -53,7 +55,8 @@ pub fn select(
     };
     let limit = COMBINE_LIMIT * candidates[peer].distance;
     for (index, candidate) in candidates.iter().enumerate() {
-        if verdicts[index] == Verdict::Combined && candidate.distance > limit {
+        let weighed = candidate.interval && candidates[peer].interval;
+        if verdicts[index] == Verdict::Combined && candidate.distance > limit && !weighed {
             verdicts[index] = Verdict::Reserve;
         }
     }
@@ -89,8 +92,8 @@ fn intersection(candidates: &[Candidate]) -> Option<(f64, f64)> {
 /// others goes, unless its own jitter already explains as much.
 fn cluster(candidates: &[Candidate], verdicts: &mut [Verdict]) {
     loop {
-        let left: Vec<usize> =
-            (0..candidates.len()).filter(|i| verdicts[*i] == Verdict::Combined).collect();
+        let competes = |i: usize| verdicts[i] == Verdict::Combined && !candidates[i].interval;
+        let left: Vec<usize> = (0..candidates.len()).filter(|i| competes(*i)).collect();
         if left.len() <= CLUSTER_MIN {
             return;
         }
@@ -152,6 +155,7 @@ mod tests {
             jitter: distance / 10.0,
             prefer: false,
             pulse: false,
+            interval: false,
         }
     }
 

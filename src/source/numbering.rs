@@ -138,6 +138,20 @@ impl Numbering {
         }
     }
 
+    /// What was seen lies `by` later on the raw clock, because somebody moved it, or its seconds are
+    /// numbered `seconds` higher, because UTC leapt.
+    pub fn shift(&mut self, by: Duration, seconds: i64) {
+        if let Some(label) = &mut self.last_label {
+            label.at = label.at + by;
+            label.utc = label.utc + Duration::from_seconds(seconds);
+        }
+        self.last_edge = self.last_edge.map(|edge| edge + by);
+        for pair in [&mut self.candidate, &mut self.counted].into_iter().flatten() {
+            pair.edge = pair.edge + by;
+            pair.second += seconds;
+        }
+    }
+
     /// The second that the count gives an edge at `at`.
     pub fn second_at(&self, at: Timestamp<Raw>) -> Option<Timestamp<Utc>> {
         let counted = self.counted?;

@@ -74,6 +74,14 @@ impl Pairing {
         }
     }
 
+    /// Somebody moved the raw clock by `by`, or UTC leapt by `seconds`: the count goes on.
+    pub fn shift(&mut self, by: Duration, seconds: i64) {
+        if let Some(text) = &mut self.text {
+            text.numbering.shift(by, seconds);
+            text.sawtooth = Sawtooth::default();
+        }
+    }
+
     /// Whether pulses wait for text.
     pub fn is_unnumbered(&self) -> bool {
         self.text.as_ref().is_some_and(|text| !text.numbering.is_counting())
@@ -176,6 +184,7 @@ impl Pairing {
                 .with(Term::Quantization, declared.quantization)
                 .with(Term::Sawtooth, grain),
             leap: LeapIndicator::None,
+            ways: None,
         }
     }
 }
@@ -205,6 +214,7 @@ pub fn sample_of_text(
             .with(Term::Quantization, declared.quantization)
             .with(Term::Serial, serial.min(UNKNOWN_DELAY.seconds())),
         leap: LeapIndicator::None,
+        ways: None,
     }
 }
 

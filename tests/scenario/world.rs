@@ -250,6 +250,12 @@ impl World {
         self.state().bound(now)
     }
 
+    /// Served − true, s.
+    pub fn error_now(&mut self) -> f64 {
+        let now = self.system_now();
+        (self.state().utc(now) - self.now).seconds()
+    }
+
     fn system_now(&mut self) -> Timestamp<System> {
         self.engine.clock_mut().now().system
     }

@@ -187,11 +187,6 @@ impl Server {
         self.every
     }
 
-    /// When it was last heard.
-    pub fn heard_at(&self) -> Timestamp<Raw> {
-        self.last.at
-    }
-
     /// The oscillator is where this filter says.
     pub fn restart(&mut self, filter: &Filter) {
         self.own.restart(filter);

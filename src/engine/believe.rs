@@ -1,0 +1,247 @@
+//! Whom to believe, and what the estimate makes of it: selection over what each source claims now.
+
+use super::{Engine, PULSES_MISSED_AFTER, Role};
+use crate::clock::Clock;
+use crate::discipline::Polls;
+use crate::discipline::estimator::{Exchanged, Observation, Outcome};
+use crate::event::EventKind;
+use crate::mitigation::{Candidate, Verdict, select};
+use crate::sample::{Sample, SourceId};
+use crate::state::Term;
+use crate::time::{Duration, LeapIndicator, Raw, System, Timestamp};
+
+impl<C: Clock> Engine<C> {
+    /// Whose samples count: RFC 5905 §11.2 over what each source claims now.
+    pub(super) fn select(&mut self, raw: Timestamp<Raw>) {
+        self.candidates.clear();
+        for index in 0..self.sources.len() {
+            if let Some(reach) = self.sources[index].shift_reach(raw) {
+                let id = self.sources[index].report.source;
+                self.tell(self.now.system, Some(id), EventKind::Reach(reach));
+            }
+            let measured = self.measure(index, raw);
+            let verdict = match self.eligibility(index, raw) {
+                Err(verdict) => verdict,
+                Ok(()) if measured.distance > self.sources[index].plan.distance_max => {
+                    Verdict::TooDistant
+                }
+                Ok(()) => {
+                    self.candidates.push(measured);
+                    continue;
+                }
+            };
+            self.judge(index, verdict);
+        }
+        if self.waits_for_a_majority(raw) {
+            for index in 0..self.candidates.len() {
+                self.judge(self.candidates[index].source.index(), Verdict::NoMajority);
+            }
+            return;
+        }
+        let former = self.selection.system_peer;
+        let mut verdicts = core::mem::take(&mut self.verdicts);
+        self.selection = select(&self.candidates, former, &mut verdicts);
+        self.hold_rather_than_follow(&mut verdicts, raw);
+        for (index, verdict) in verdicts.iter().enumerate() {
+            self.judge(self.candidates[index].source.index(), *verdict);
+        }
+        self.verdicts = verdicts;
+        if self.selection.system_peer != former {
+            self.tell(self.now.system, self.selection.system_peer, EventKind::SystemPeer);
+        }
+    }
+
+    /// Before the first sample steers: whether more than half of the sources were heard. The first to
+    /// answer may be the one that lies.
+    fn waits_for_a_majority(&mut self, raw: Timestamp<Raw>) -> bool {
+        let first = self.candidates.iter().filter_map(|c| self.sources[c.source.index()].last);
+        let first = first.map(|sample| sample.at).min();
+        let Some(first) = first.filter(|_| self.estimator.believed() == 0) else { return false };
+        let since = *self.first_heard.get_or_insert(first);
+        let votes = |source: &&super::Tracked| {
+            !source.plan.noselect && !matches!(source.plan.role, Role::Text)
+        };
+        let configured = self.sources.iter().filter(votes).count();
+        self.candidates.len() * 2 <= configured && raw - since < MAJORITY_WAIT
+    }
+
+    /// What a source claims now, by its last sample: `offset ± distance` of the served time.
+    fn measure(&mut self, index: usize, raw: Timestamp<Raw>) -> Candidate {
+        let source = &mut self.sources[index];
+        let id = source.report.source;
+        let is_server = matches!(source.plan.role, Role::Server(_));
+        let sigma = self.estimator.sigma_of(id);
+        let sigma = sigma.unwrap_or(if is_server { 0.0 } else { source.plan.sigma });
+        if let Some(sample) = &source.last {
+            let age = (raw - sample.at).seconds().max(0.0);
+            let correction = self.clock.correction().at(raw);
+            let drifted = Duration::from_seconds_f64(self.state.frequency.ratio() * age);
+            source.report.offset = sample.offset - correction - drifted;
+            let errors = if is_server { &sample.errors } else { &source.errors };
+            source.report.distance = errors.sum() + NOISE_SIGMAS * sigma + AGE_RATE * age;
+        }
+        Candidate {
+            source: id,
+            offset: source.report.offset.seconds(),
+            distance: source.report.distance,
+            jitter: source.report.jitter,
+            prefer: source.plan.prefer,
+            pulse: matches!(source.plan.role, Role::Pulse { .. }),
+            interval: is_server,
+        }
+    }
+
+    /// Whether a source may be a candidate now, or why not.
+    fn eligibility(&self, index: usize, raw: Timestamp<Raw>) -> Result<(), Verdict> {
+        let source = &self.sources[index];
+        let id = source.report.source;
+        let pairing = self.pairings.iter().find(|p| p.pulse == id);
+        let pulses = pairing.is_some_and(|p| p.last_pulse.is_some());
+        if pulses && pairing.is_some_and(|p| p.pairing.is_unnumbered()) {
+            return Err(Verdict::Unnumbered);
+        }
+        // Pulses without any text make no sample, ever.
+        let silent = if pulses { Verdict::Unnumbered } else { Verdict::Silent };
+        let sample = source.last.ok_or(silent)?;
+        let fresh = match source.plan.role {
+            Role::Server(_) => source.report.reach != 0,
+            Role::Text | Role::Pulse { .. } => raw - sample.at <= FRESH_FOR,
+        };
+        if !fresh {
+            return Err(Verdict::Stale);
+        }
+        if sample.leap == LeapIndicator::Unknown {
+            return Err(Verdict::Unsynchronised);
+        }
+        if source.plan.noselect {
+            return Err(Verdict::NotSelectable);
+        }
+        // Text that numbers living pulses has had its say in them.
+        let speaks_through_pulses = self.pairings.iter().any(|p| {
+            p.text == Some(id) && raw - p.last_pulse.unwrap_or(self.started) < PULSES_MISSED_AFTER
+        });
+        if speaks_through_pulses { Err(Verdict::Numbering) } else { Ok(()) }
+    }
+
+    /// A memory that is still much better than anything heard is better held than given up.
+    fn hold_rather_than_follow(&mut self, verdicts: &mut [Verdict], raw: Timestamp<Raw>) {
+        let Some(peer) = self.selection.system_peer else { return };
+        if !self.state.phase.is_synchronised() || self.estimator.estimate(raw).is_none() {
+            return;
+        }
+        let bound = self.state.bound(self.now.system).seconds();
+        // Noise averages out and age is no fault of the source: only its constant errors count.
+        if self.constant_errors(peer) > HOLD_BELOW * bound {
+            verdicts.iter_mut().filter(|v| v.is_used()).for_each(|v| *v = Verdict::Reserve);
+            self.selection.system_peer = None;
+        }
+    }
+
+    /// What a source may be wrong by for good, s.
+    fn constant_errors(&self, id: SourceId) -> f64 {
+        let errors = &self.sources[id.index()].errors;
+        match self.estimator.path_of(id) {
+            Some(path) => path + errors.of(Term::Server) + errors.of(Term::Declared),
+            None => errors.sum(),
+        }
+    }
+
+    fn judge(&mut self, index: usize, verdict: Verdict) {
+        let source = &mut self.sources[index];
+        source.report.verdict = verdict;
+        if source.verdict != verdict {
+            source.verdict = verdict;
+            let id = source.report.source;
+            self.tell(self.now.system, Some(id), EventKind::Verdict(verdict));
+        }
+    }
+
+    /// Feeds the samples of the sources in use, in order of time.
+    pub(super) fn estimate(&mut self) {
+        self.samples.sort_by_key(|(sample, _)| (sample.at, sample.source));
+        let samples = core::mem::take(&mut self.samples);
+        for (sample, stamp) in &samples {
+            if let Some(outcome) = self.learn(sample) {
+                self.note(outcome, sample, *stamp);
+            }
+        }
+        self.samples = samples;
+    }
+
+    /// Reference clocks are followed or left; servers are listened to as long as they are honest.
+    fn learn(&mut self, sample: &Sample) -> Option<Outcome> {
+        let source = &self.sources[sample.source.index()];
+        let steers = source.verdict.is_used();
+        match (source.plan.role, sample.ways) {
+            (Role::Server(plan), Some(ways)) => {
+                let listens = matches!(source.verdict, Verdict::Reserve | Verdict::Outlier);
+                let polls = Polls { min: plan.poll_min, max: plan.poll_max };
+                (steers || listens).then(|| {
+                    self.estimator.exchange(&Exchanged {
+                        source: sample.source,
+                        at: sample.at,
+                        there: ways.there,
+                        back: ways.back,
+                        polls,
+                        steers,
+                    })
+                })
+            }
+            _ => steers.then(|| {
+                self.estimator.take(&Observation {
+                    source: sample.source,
+                    at: sample.at,
+                    offset: sample.offset,
+                    sigma: source.plan.sigma,
+                })
+            }),
+        }
+    }
+
+    fn note(&mut self, outcome: Outcome, sample: &Sample, stamp: Timestamp<System>) {
+        let report = &mut self.sources[sample.source.index()].report;
+        if matches!(outcome, Outcome::Accepted | Outcome::RouteChange(_)) {
+            report.believed += 1;
+            self.state.samples += 1;
+            self.confirmed = true;
+            let served = self.clock.correction().at(sample.at);
+            self.state.offset = sample.offset - served;
+            self.state.reference_time = Some(sample.at.corrected_by(sample.offset));
+            if let Outcome::RouteChange(by) = outcome {
+                self.tell(stamp, Some(sample.source), EventKind::RouteChange { by });
+            }
+            return;
+        }
+        if outcome == Outcome::Listened {
+            return;
+        }
+        report.rejected += 1;
+        self.state.refused += 1;
+        let event = match outcome {
+            Outcome::Accepted | Outcome::Listened | Outcome::RouteChange(_) | Outcome::Late => {
+                return;
+            }
+            Outcome::ServerStep(by) => EventKind::ServerStep { by },
+            Outcome::Rejected => {
+                let predicted =
+                    self.estimator.estimate(sample.at).map_or(sample.offset, |e| e.offset);
+                EventKind::SampleRejected { distance: sample.offset - predicted }
+            }
+            Outcome::PhaseStep(by) => EventKind::PhaseStep { by },
+            Outcome::FrequencyJump(by) => EventKind::FrequencyJump { by },
+            Outcome::Restarted => EventKind::EstimateRestarted,
+        };
+        self.tell(stamp, Some(sample.source), event);
+    }
+}
+
+/// A sample of a reference clock older than this is no claim any more.
+const FRESH_FOR: Duration = Duration::from_seconds(16);
+/// A source this many times less certain than our own memory is not followed.
+const HOLD_BELOW: f64 = 3.0;
+/// Sigmas of its noise that a source's claim allows for.
+const NOISE_SIGMAS: f64 = 6.0;
+/// PHI of RFC 5905 §7.2: what a claim loses a second.
+const AGE_RATE: f64 = 15e-6;
+/// How long a majority of the configured sources is waited for before the first step.
+const MAJORITY_WAIT: Duration = Duration::from_seconds(6);

@@ -1,0 +1,127 @@
+//! What happens to the clock that no sample tells of: somebody else's hand, and leap seconds.
+//!
+//! Whoever sets the system clock does not move the oscillator. By how much it was set is known at
+//! the next tick without a packet: everything measured is moved along, nothing is forgotten. But the
+//! hand may have been right and the machine asleep, so the bound is void until a sample agrees.
+
+use super::{Engine, Tracked};
+use crate::clock::{Clock, Now};
+use crate::event::EventKind;
+use crate::state::State;
+use crate::time::{Date, Duration, LeapIndicator, Raw, Timestamp, Utc};
+
+impl<C: Clock> Engine<C> {
+    /// Raw is kept with the reading: after a step backwards a reading of before is ambiguous.
+    pub(super) fn read_clock(&mut self) {
+        self.now = self.clock.now();
+        self.raw = self.clock.raw(self.now.system);
+    }
+
+    /// The raw clock and a clock that nobody sets must keep their rate to one another from tick to
+    /// tick. Whoever steps or slews the clock beside us, or stops the machine, breaks it.
+    pub(super) fn notice_others(&mut self, before: Now, raw_before: Timestamp<Raw>) {
+        let mono = self.now.mono - before.mono;
+        let steered = self.clock.correction().rate.ratio().abs();
+        let slack = if self.clock.is_served() { STEERING_SLACK * steered } else { 0.0 };
+        let windows = (self.now.window + before.window) * 2;
+        let uncertain = windows.seconds() + slack;
+        let knew = self.companion.knows();
+        let by = self.companion.compare(self.raw - raw_before, mono, uncertain);
+        let Some(by) = by else { return };
+        self.tell(self.now.system, None, EventKind::ClockDisturbed { by });
+        if knew {
+            self.move_along(by, uncertain + RATE_UNCERTAIN * mono.seconds());
+        } else {
+            self.start_anew();
+        }
+        self.confirmed = false;
+        // Exchanges under way have stamps of both clocks.
+        self.void_before = self.now.system + (-by).max(Duration::ZERO);
+    }
+
+    /// At an announced leap second UTC counts one second twice, or not at all. A clock in software
+    /// is carried over: what is published says from which instant on the count differs. The kernel's
+    /// clock is given up and found anew within seconds, rather than served a second wrong.
+    pub(super) fn leap(&mut self) {
+        let Some(at) = self.state.leap_at.filter(|at| *at <= self.now.system) else { return };
+        let inserted = self.state.leap == LeapIndicator::Insert;
+        self.tell(at, None, EventKind::LeapSecond { inserted });
+        self.state.leap_at = None;
+        self.state.leap = LeapIndicator::None;
+        self.leapt_at = Some(at);
+        let by = if inserted { -Duration::SECOND } else { Duration::SECOND };
+        if !self.clock.is_served() && self.clock.step(by).is_ok() {
+            self.estimator.leapt(by);
+            self.samples.clear();
+            for source in &mut self.sources {
+                source.leapt(by);
+            }
+            let seconds = if inserted { -1 } else { 1 };
+            for of in &mut self.pairings {
+                of.pairing.shift(Duration::ZERO, seconds);
+            }
+        } else {
+            self.start_anew();
+        }
+    }
+
+    /// Says from which reading of the system clock on an announced leap second counts.
+    pub(super) fn arm_leap(&self, state: &mut State) {
+        state.leap_at = None;
+        // One that just happened is still announced for a while.
+        if self.leapt_at.is_some_and(|last| self.now.system - last < LEAP_APART) {
+            state.leap = LeapIndicator::None;
+            return;
+        }
+        let ends = match state.leap {
+            LeapIndicator::Insert => Duration::ZERO,
+            LeapIndicator::Delete => Duration::SECOND,
+            LeapIndicator::None | LeapIndicator::Unknown => return,
+        };
+        let utc = state.utc(self.now.system);
+        let day = (utc + ends).seconds().div_euclid(86_400) + 1;
+        if Date::of_unix_days(day).day() != 1 {
+            return;
+        }
+        let instant = Timestamp::<Utc>::from_seconds(day * 86_400) - ends;
+        let rate = 1.0 + state.correction_rate.ratio();
+        let left = Duration::from_seconds_f64((instant - utc).seconds() / rate);
+        state.leap_at = Some(self.now.system + left);
+    }
+
+    /// Everything measured moves with the clock of its stamps.
+    fn move_along(&mut self, by: Duration, sigma: f64) {
+        self.estimator.moved(by, sigma);
+        self.samples.clear();
+        self.sources.iter_mut().for_each(|source| source.moved(by));
+        for of in &mut self.pairings {
+            of.pairing.shift(by, 0);
+            of.last_pulse = of.last_pulse.map(|at| at + by);
+        }
+        self.started = self.started + by;
+        self.synchronised_at = self.synchronised_at.map(|at| at + by);
+        self.first_heard = self.first_heard.map(|at| at + by);
+    }
+
+    /// Everything measured against the clock as it was is void.
+    fn start_anew(&mut self) {
+        self.estimator.restart();
+        self.samples.clear();
+        self.sources.iter_mut().for_each(Tracked::forget);
+        for of in &mut self.pairings {
+            of.pairing.forget();
+            of.last_pulse = None;
+        }
+        self.stepped = 0;
+        self.synchronised_at = None;
+        self.first_heard = None;
+    }
+}
+
+/// What a clock may be off after its rate was changed within an interval of so many seconds, which
+/// nobody can date exactly.
+const STEERING_SLACK: f64 = 2e-3;
+/// How well the rate of the two clocks to one another is known, s/s.
+const RATE_UNCERTAIN: f64 = 1e-7;
+/// Leap seconds are months apart.
+const LEAP_APART: Duration = Duration::from_seconds(7 * 86_400);
