@@ -31,7 +31,7 @@ use crate::event::{Event, EventKind};
 use crate::mitigation::{Candidate, Selection, Verdict};
 use crate::sample::{Reading, ReadingKind, Sample, SourceId};
 use crate::source::pairing::{Paired, Pairing, sample_of_text};
-use crate::state::State;
+use crate::state::{State, Term};
 use crate::time::{Duration, LeapIndicator, Raw, System, Timestamp, Utc};
 
 /// Judges readings and steers one clock.
@@ -149,7 +149,8 @@ impl<C: Clock> Engine<C> {
             }
             ReadingKind::Pulse { fraction } => {
                 let leap = self.announced_with(reading.source);
-                self.paired(reading, leap, at, |p| p.pulse(at, fraction));
+                let told = self.told_by_others(at, fraction);
+                self.paired(reading, leap, at, |p| p.pulse(at, fraction, told));
             }
             ReadingKind::Label { utc } => self.label(reading, at, utc),
             ReadingKind::QuantizationError { error, second } => {
@@ -228,6 +229,16 @@ impl<C: Clock> Engine<C> {
         self.keep(paired, reading);
     }
 
+    /// The second that a pulse without text begins, as the estimate of the other sources has it: only
+    /// while that cannot be wrong by half a second.
+    fn told_by_others(&self, at: Timestamp<Raw>, fraction: Duration) -> Option<Timestamp<Utc>> {
+        let estimate = self.estimator.estimate(at)?;
+        let fixed = self.state.fixed.sum() - self.state.fixed.of(Term::Local);
+        let known = self.confirmed && estimate.noise.at(0.0) + fixed < NUMBERED_WITHIN;
+        let utc = at.corrected_by::<Utc>(estimate.offset) - fraction;
+        known.then(|| utc.round_to_second())
+    }
+
     /// What the text says that comes with these pulses. Text that is not valid makes no labels, so
     /// numbered pulses need no further word of it.
     fn announced_with(&self, pulse: SourceId) -> LeapIndicator {
@@ -293,5 +304,7 @@ impl<C: Clock> Engine<C> {
 const EVENTS_MAX: usize = 256;
 /// Samples judged in one tick; a flood beyond that is dropped.
 const SAMPLES_MAX: usize = 4096;
+/// A second is numbered by others when they know the time this well, s.
+const NUMBERED_WITHIN: f64 = 0.4;
 /// Text steps in for pulses after this.
 const PULSES_MISSED_AFTER: Duration = Duration::from_seconds(64);

@@ -92,9 +92,18 @@ impl Pairing {
         self.text.as_ref()?.numbering.delay()
     }
 
-    /// At `at` a pulse came, `fraction` after the start of some second.
-    pub fn pulse(&mut self, at: Timestamp<Raw>, fraction: Duration) -> Paired {
-        let Some(text) = &mut self.text else { return Paired::default() };
+    /// At `at` a pulse came, `fraction` after the start of some second: of the one that its text
+    /// says, or without any text of the one that others tell.
+    pub fn pulse(
+        &mut self,
+        at: Timestamp<Raw>,
+        fraction: Duration,
+        told: Option<Timestamp<Utc>>,
+    ) -> Paired {
+        let Some(text) = &mut self.text else {
+            let sample = told.map(|second| self.sample_of_pulse(at, second + fraction, None));
+            return Paired { sample, event: None };
+        };
         match text.numbering.edge(at - fraction) {
             Edge::Second(second, missed) => {
                 let correction = text.sawtooth.take(at, second);
@@ -114,7 +123,7 @@ impl Pairing {
             return Paired { sample: Some(self.sample_of_pulse(at, utc, None)), event: None };
         }
         let second = utc.round_to_second();
-        let paired = self.pulse(at, utc - second);
+        let paired = self.pulse(at, utc - second, None);
         match paired.sample {
             // The text counts another second than the mark: neither is believed.
             Some(_) if self.counted_second(at, utc) != Some(second) => {
@@ -264,7 +273,7 @@ mod tests {
     fn counting() -> Pairing {
         let mut p = pairing();
         for s in START..START + 10 {
-            p.pulse(raw(s), Duration::ZERO);
+            p.pulse(raw(s), Duration::ZERO, None);
             p.label(raw(s) + Duration::from_millis(200), utc(s));
         }
         p
@@ -273,7 +282,7 @@ mod tests {
     #[test]
     fn a_numbered_pulse_becomes_a_sample_of_the_offset() {
         let mut p = counting();
-        let sample = p.pulse(raw(START + 10), Duration::ZERO).sample.unwrap();
+        let sample = p.pulse(raw(START + 10), Duration::ZERO, None).sample.unwrap();
         assert_offset(&sample, -400_000_000);
         assert_eq!(sample.source, PULSE);
         assert!((sample.errors.of(Term::Sawtooth) - 30e-9).abs() < 1e-15);
@@ -285,10 +294,10 @@ mod tests {
         // The receiver's pulse comes 20 ns early, so its error is +20 ns: true = stamped + 20 ns.
         let error = Duration::from_nanos(20);
         p.quantization_error(raw(START + 9), Some(utc(START + 10)), error);
-        let sample = p.pulse(raw(START + 10) - error, Duration::ZERO).sample.unwrap();
+        let sample = p.pulse(raw(START + 10) - error, Duration::ZERO, None).sample.unwrap();
         assert_offset(&sample, -400_000_000);
         assert!(sample.errors.of(Term::Sawtooth) < 2e-9);
-        let next = p.pulse(raw(START + 11) - error, Duration::ZERO).sample.unwrap();
+        let next = p.pulse(raw(START + 11) - error, Duration::ZERO, None).sample.unwrap();
         // It is not corrected twice.
         assert_offset(&next, -400_000_000 + 20);
     }
@@ -297,7 +306,7 @@ mod tests {
     fn a_fraction_is_part_of_the_source_s_time() {
         let mut p = counting();
         let fraction = Duration::from_millis(100);
-        let sample = p.pulse(raw(START + 10) + fraction, fraction).sample.unwrap();
+        let sample = p.pulse(raw(START + 10) + fraction, fraction, None).sample.unwrap();
         assert_offset(&sample, -400_000_000);
     }
 
@@ -323,7 +332,7 @@ mod tests {
     #[test]
     fn a_pulse_alone_has_no_second() {
         let mut p = Pairing::new((PULSE, declared()), None);
-        assert_eq!(p.pulse(raw(START), Duration::ZERO), Paired::default());
+        assert_eq!(p.pulse(raw(START), Duration::ZERO, None), Paired::default());
     }
 
     #[test]
@@ -334,7 +343,7 @@ mod tests {
         let error = first.offset.seconds() + 0.4;
         assert!(error.abs() <= first.errors.sum());
         let mut p = counting();
-        p.pulse(raw(START + 10), Duration::ZERO);
+        p.pulse(raw(START + 10), Duration::ZERO, None);
         let at = raw(START + 10) + Duration::from_millis(203);
         let sample = p.label(at, utc(START + 10)).sample.unwrap();
         assert!((sample.offset.seconds() + 0.403).abs() < 1e-6);
