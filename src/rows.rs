@@ -81,15 +81,15 @@ impl Words for ErrorTerms {
 }
 
 impl Words for NoiseGrowth {
-    type Row = [u64; 10];
+    type Row = [u64; 11];
 
     fn put(&self, row: &mut Put<'_>) {
         let Self { phase, cross, frequency, wander, apart, apart_rate, .. } = *self;
-        let Self { factor, ceiling_rate, floor, floor_rate, .. } = *self;
+        let Self { factor, ceiling_rate, floor, floor_rate, age, .. } = *self;
         for value in [phase, cross, frequency, wander, apart, apart_rate] {
             row.f64(value);
         }
-        for value in [factor, ceiling_rate, floor, floor_rate] {
+        for value in [factor, ceiling_rate, floor, floor_rate, age] {
             row.f64(value);
         }
     }
@@ -106,6 +106,7 @@ impl Words for NoiseGrowth {
             ceiling_rate: row.f64(),
             floor: row.f64(),
             floor_rate: row.f64(),
+            age: row.f64(),
         }
     }
 }
@@ -249,7 +250,7 @@ impl Words for Reading {
 }
 
 impl Words for State {
-    type Row = [u64; 55];
+    type Row = [u64; 56];
 
     fn put(&self, row: &mut Put<'_>) {
         row.u64(self.phase as u64);

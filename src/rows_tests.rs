@@ -77,6 +77,7 @@ fn a_state_comes_back() {
             ceiling_rate: 8.0,
             floor: 9.0,
             floor_rate: 10.0,
+            age: 11.0,
         },
         reference_id: *b"GPS\0",
         reference_time: Some(instant()),

@@ -162,7 +162,7 @@ impl ErrorTerms {
 }
 
 /// How uncertain the estimate is, and how that grows: an envelope over every wander that the
-/// samples still allow. All in seconds, all at [`State::anchor`].
+/// samples still allow. All in seconds, all at `age` before [`State::anchor`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct NoiseGrowth {
     /// Variance of phase, s².
@@ -185,12 +185,21 @@ pub struct NoiseGrowth {
     pub floor: f64,
     /// Growth of that, s/s.
     pub floor_rate: f64,
+    /// Seconds since the samples at which the coefficients hold: without news a bound only grows, so
+    /// it goes on from there.
+    pub age: f64,
 }
 
 impl NoiseGrowth {
+    /// The same growth, seen from an anchor `by` seconds later.
+    #[must_use]
+    pub fn later(&self, by: f64) -> Self {
+        Self { age: self.age + by.max(0.0), ..*self }
+    }
+
     /// The noise term `age` seconds after the anchor.
     pub fn at(&self, age: f64) -> f64 {
-        let age = age.max(0.0);
+        let age = self.age + age.max(0.0);
         let variance = self.phase
             + 2.0 * self.cross.max(0.0) * age
             + self.frequency * age * age

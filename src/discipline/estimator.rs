@@ -31,6 +31,8 @@ pub struct Estimator {
     crowd: Crowd,
     suspects: Vec<Suspects>,
     started: Timestamp<Raw>,
+    /// Counts changes of the estimate by anything but time.
+    revision: u64,
     believed: u64,
     last_believed: Option<(Timestamp<Raw>, SourceId)>,
     /// When another source than the one before was last believed.
@@ -126,6 +128,7 @@ impl Default for Estimator {
             crowd: Crowd::default(),
             suspects: vec![Suspects::default(); SourceId::COUNT_MAX],
             started: Timestamp::EPOCH,
+            revision: 0,
             believed: 0,
             last_believed: None,
             clock_believed: None,
@@ -221,6 +224,11 @@ impl Estimator {
         })
     }
 
+    /// Changes whenever anything but time changed the estimate.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
     /// Samples believed.
     pub fn believed(&self) -> u64 {
         self.believed
@@ -266,6 +274,7 @@ impl Estimator {
 
     /// Forgets everything but the noise of the clocks: the oscillator is another one.
     pub fn restart(&mut self) {
+        self.revision += 1;
         self.bank = None;
         self.crowd = Crowd::default();
         self.suspects.iter_mut().for_each(Suspects::clear);
@@ -277,6 +286,7 @@ impl Estimator {
     /// Somebody moved the clock of the stamps by `by`, which is known within `sigma` seconds; the
     /// oscillator did not move, and nothing is forgotten.
     pub fn moved(&mut self, by: Duration, sigma: f64) {
+        self.revision += 1;
         self.base -= by;
         self.at = self.at + by;
         self.started = self.started + by;
@@ -391,6 +401,7 @@ impl Estimator {
     }
 
     fn note_believed(&mut self, source: SourceId, at: Timestamp<Raw>) {
+        self.revision += 1;
         if let Some((last, _)) = self.last_believed {
             let dt = (at - last).seconds().min(1024.0);
             self.interval += (dt - self.interval) / 8.0;
@@ -468,6 +479,7 @@ impl Estimator {
 
     /// The filters stand at `now` and were opened.
     fn begin_again(&mut self, now: Timestamp<Raw>) {
+        self.revision += 1;
         self.at = now;
         self.suspects.iter_mut().for_each(Suspects::clear);
         if let Some(bank) = &self.bank {
@@ -478,6 +490,7 @@ impl Estimator {
     /// The base was found too high by `2 × by`: the earlier intervals were too narrow.
     fn open_for_base(&mut self, by: f64, at: Timestamp<Raw>) {
         let age = (at - self.started).seconds().max(1.0);
+        self.revision += 1;
         if let Some(bank) = &mut self.bank {
             bank.open(by * by, by * by / (age * age));
         }

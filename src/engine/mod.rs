@@ -64,6 +64,8 @@ pub struct Engine<C: Clock> {
     /// When the first source was heard.
     first_heard: Option<Timestamp<Raw>>,
     leapt_at: Option<Timestamp<System>>,
+    /// The estimate whose noise was published last.
+    told_revision: Option<u64>,
 }
 
 /// A pairing and the sources it joins.
@@ -122,6 +124,7 @@ impl<C: Clock> Engine<C> {
             void_before: Timestamp::EPOCH,
             first_heard: None,
             leapt_at: None,
+            told_revision: None,
             plan,
         }
     }

@@ -49,7 +49,13 @@ impl<C: Clock> Engine<C> {
         let lag = estimate.map_or(Duration::ZERO, |e| e.offset - applied);
         let mut state = State { anchor: self.now.system, ..self.state };
         if let Some(estimate) = &estimate {
-            state.noise = estimate.noise;
+            // Without news the bound goes on as it was told.
+            let revision = self.estimator.revision();
+            let before = (self.now.system - self.state.anchor).seconds();
+            state.noise = match self.told_revision.replace(revision) {
+                Some(told) if told == revision => self.state.noise.later(before),
+                _ => estimate.noise,
+            };
             state.frequency = estimate.frequency;
             state.frequency_error = Frequency::new(estimate.sigma_frequency);
         }
