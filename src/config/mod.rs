@@ -22,7 +22,6 @@ use std::path::Path;
 
 pub use check::address;
 pub use error::{ConfigError, ConfigErrors};
-pub use time::parse as duration;
 
 use crate::host::plan::Plan;
 

@@ -2,6 +2,7 @@
 
 mod clock;
 mod oscillator;
+mod queue;
 
 pub use clock::SimulatedClock;
 pub use oscillator::Oscillator;
