@@ -58,6 +58,11 @@ impl Truth {
         }
     }
 
+    /// When honest sources begin to announce it.
+    pub fn announced_from(&self) -> Option<Timestamp<Utc>> {
+        self.leaps_at().map(|at| at - ANNOUNCED_FOR)
+    }
+
     /// The leap second in the universe's count: when UTC begins to differ from it.
     pub fn leaps_at(&self) -> Option<Timestamp<Utc>> {
         self.leap.map(Leap::at)

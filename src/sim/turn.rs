@@ -2,6 +2,7 @@
 
 use super::universe::Asked;
 use super::Emission;
+use crate::sample::{ReadingKind, SourceId};
 use crate::source::association::Transmit;
 use crate::time::{System, Timestamp};
 
@@ -32,12 +33,16 @@ pub(super) enum Turn {
     Receiver { receiver: usize },
     /// A receiver's driver stamps something.
     Emitted { receiver: usize, emission: Emission },
+    /// A driver's reading that waited for a stopped process; text has no stamp.
+    Read { node: usize, source: SourceId, kind: ReadingKind, stamp: Option<Timestamp<System>> },
     /// An event begins.
     Begin { event: usize },
     /// An event ends.
     End { event: usize },
     /// UTC leaps.
     Leap,
+    /// Servers begin to announce a leap second.
+    Announce,
 }
 
 impl Turn {
@@ -56,6 +61,8 @@ impl Turn {
             Self::Begin { event } => (9, event, 0),
             Self::End { event } => (10, event, 0),
             Self::Leap => (11, 0, 0),
+            Self::Announce => (13, 0, 0),
+            Self::Read { node, source, .. } => (12, node, source.index()),
         };
         (kind << 32) | (who as u64) << 16 | what as u64
     }
