@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::config;
 use crate::time::Duration;
 
 /// How the demo runs.

@@ -71,6 +71,11 @@ impl SimulatedClock {
         raw.corrected_by(applied)
     }
 
+    /// The oscillator's own reading behind a stamp of after the last disturbance.
+    pub fn undisturbed(&self, stamp: Timestamp<System>) -> Timestamp<Raw> {
+        self.raw(stamp) - self.disturbance
+    }
+
     /// The oscillator as the engine must take it: nobody can undo what others did.
     fn apparent(&self) -> Timestamp<Raw> {
         self.raw + self.disturbed(self.raw)
@@ -87,11 +92,7 @@ impl SimulatedClock {
 
 impl Clock for SimulatedClock {
     fn now(&mut self) -> Now {
-        Now {
-            system: self.system(self.raw),
-            mono: self.mono(),
-            window: Duration::ZERO,
-        }
+        Now { system: self.system(self.raw), mono: self.mono(), window: Duration::ZERO }
     }
 
     fn raw(&self, stamp: Timestamp<System>) -> Timestamp<Raw> {

@@ -121,9 +121,7 @@ impl What {
             Self::Stall => &[(Node, true), (Until, true)],
             Self::Suspend => &[(Node, true), (Until, true), (By, false)],
             Self::Block => &[(Link, false), (Direction, false), (Until, false)],
-            Self::Loss => {
-                &[(Link, false), (Direction, false), (Until, false), (Key::Share, true)]
-            }
+            Self::Loss => &[(Link, false), (Direction, false), (Until, false), (Key::Share, true)],
             Self::RouteChange => &[(Link, false), (Direction, false), (Until, false), (By, true)],
             Self::ServerStep => &[(Server, true), (By, true)],
             Self::ServerLie => &[(Server, true), (By, true), (Until, false)],
@@ -157,7 +155,9 @@ impl Happening {
                 Some((_, true)) if !present => {
                     mistake("what", format!("this needs the key `{name}`, which is missing"));
                 }
-                None if present => mistake(name, "has no effect on this event; leave it out".into()),
+                None if present => {
+                    mistake(name, "has no effect on this event; leave it out".into())
+                }
                 _ => {}
             }
         }

@@ -65,8 +65,7 @@ impl Node {
         let entry = &universe.scenario.node[place];
         let start = universe.scenario.start.0;
         let seeded = |stream: Stream| seed_of(seed_of(seed, stream as u64), place as u64);
-        let mut oscillator =
-            Oscillator::new(&entry.oscillator, seeded(Stream::Oscillator), start);
+        let mut oscillator = Oscillator::new(&entry.oscillator, seeded(Stream::Oscillator), start);
         let clock = SimulatedClock::new(oscillator.read(start), entry.steered);
         let now = clock.mono();
         let associations = seeded(Stream::Association);
@@ -76,8 +75,7 @@ impl Node {
             Way::Heard { .. } => None,
             Way::Asked { whom, link, reversed } => {
                 let seed = seed_of(associations, source.0.into());
-                let association =
-                    Association::new(source, plan::association(table), seed, now);
+                let association = Association::new(source, plan::association(table), seed, now);
                 Some(Peer { source, association, whom, link, reversed, asked: 0.0 })
             }
         });

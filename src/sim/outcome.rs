@@ -4,8 +4,8 @@
 //! Statistics count after settling; coverage counts from the first bound that was published; the
 //! time to a lock before the first event.
 
-use super::oracle::Violations;
 use super::assumptions::Broken;
+use super::oracle::Violations;
 use crate::mitigation::Verdict;
 
 /// One look a second.
@@ -233,7 +233,9 @@ mod tests {
     #[test]
     fn what_has_no_meaning_is_none() {
         let mut looks = judged(&[1.0, 1.0]);
-        looks.iter_mut().for_each(|look| *look = Judged { claimed: false, reference: None, ..*look });
+        looks
+            .iter_mut()
+            .for_each(|look| *look = Judged { claimed: false, reference: None, ..*look });
         let f = Figures::of(&looks, &course(0.0, &[]), 0);
         assert_eq!((f.coverage, f.tightness, f.rms_vs_kalman), (None, None, None));
         assert_eq!((f.seconds_to_lock, f.event_max, f.recovery), (None, None, None));

@@ -31,7 +31,11 @@ impl Truth {
     pub fn utc(&self, now: Timestamp<Utc>) -> Timestamp<Utc> {
         match self.leap {
             Some(leap) if now >= leap.at() => {
-                if leap.deleted { now + Duration::SECOND } else { now - Duration::SECOND }
+                if leap.deleted {
+                    now + Duration::SECOND
+                } else {
+                    now - Duration::SECOND
+                }
             }
             _ => now,
         }
@@ -52,7 +56,11 @@ impl Truth {
     pub fn announced(&self, now: Timestamp<Utc>) -> LeapIndicator {
         match self.leap {
             Some(leap) if now < leap.at() && leap.at() - now <= ANNOUNCED_FOR => {
-                if leap.deleted { LeapIndicator::Delete } else { LeapIndicator::Insert }
+                if leap.deleted {
+                    LeapIndicator::Delete
+                } else {
+                    LeapIndicator::Insert
+                }
             }
             _ => LeapIndicator::None,
         }

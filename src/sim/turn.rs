@@ -1,7 +1,7 @@
 //! What stands in the queue of a world, and which stream of random numbers is whose.
 
-use super::universe::Asked;
 use super::Emission;
+use super::universe::Asked;
 use crate::sample::{ReadingKind, SourceId};
 use crate::source::association::Transmit;
 use crate::time::{System, Timestamp};

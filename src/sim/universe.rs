@@ -236,7 +236,10 @@ impl Check<'_> {
         let days = before.seconds().div_euclid(86_400);
         let is_midnight = before.units() == Duration::from_seconds(days * 86_400).units();
         if !is_midnight || Date::of_unix_days(days).day() != 1 {
-            self.mistake("leap.before", "leap seconds come before midnight of the first of a month");
+            self.mistake(
+                "leap.before",
+                "leap seconds come before midnight of the first of a month",
+            );
         }
         Some(Leap { before, deleted: entry.deleted })
     }
@@ -249,7 +252,8 @@ impl Check<'_> {
             let path = format!("node[{node}].source[{index}]");
             let twice = |other: &SourceEntry| name_of(other) == name_of(source);
             if entry.source[..index].iter().any(twice) {
-                let reason = format!("\"{}\" is another source; give one a `name`", name_of(source));
+                let reason =
+                    format!("\"{}\" is another source; give one a `name`", name_of(source));
                 self.mistake(path.clone(), reason);
             }
             ways.push(match (&source.server, &source.receiver) {
@@ -357,7 +361,8 @@ impl Check<'_> {
                 if !known {
                     let names: Vec<&str> =
                         crate::mitigation::Verdict::ALL.iter().map(|v| v.name()).collect();
-                    let reason = format!("\"{verdict}\" is no verdict; one of {}", names.join(", "));
+                    let reason =
+                        format!("\"{verdict}\" is no verdict; one of {}", names.join(", "));
                     self.mistake(path.clone(), reason);
                 }
             }

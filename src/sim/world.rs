@@ -64,9 +64,11 @@ impl<'u> World<'u> {
         let nodes: Vec<Node> =
             (0..scenario.node.len()).map(|place| Node::new(universe, place, seed)).collect();
         let server = |(place, entry): (u64, &super::scenario::ServerEntry)| {
-            let followed = entry.model.follows.as_ref().and_then(|name| {
-                scenario.node.iter().position(|node| node.name == *name)
-            });
+            let followed = entry
+                .model
+                .follows
+                .as_ref()
+                .and_then(|name| scenario.node.iter().position(|node| node.name == *name));
             let reference = followed.map_or(*b"GPS\0", plan::node_address);
             let seed = seeded(Stream::Server, place);
             let upstream = Upstream::new(&entry.model, seed, start, reference);
@@ -212,7 +214,7 @@ impl<'u> World<'u> {
                 self.answered(node, peer, packet, stamp);
             }
             Turn::Receiver { receiver } => {
-                for emission in self.receivers[receiver].next() {
+                for emission in self.receivers[receiver].next_reading() {
                     self.plan(emission.at, Rank::Arrival, Turn::Emitted { receiver, emission });
                 }
                 let due = self.receivers[receiver].due();
