@@ -93,7 +93,7 @@ pub struct Exchange {
     pub transmitted: Timestamp<Utc>,
     /// What the server announces; `Unknown`: it does not know the time.
     pub leap: LeapIndicator,
-    /// The server's stratum, 1..=15.
+    /// The server's stratum, 1..=15; 16 if it is not synchronised.
     pub stratum: u8,
     /// What the server says it follows.
     pub reference_id: [u8; 4],

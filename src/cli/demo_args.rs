@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::config;
 use crate::time::Duration;
 
 /// How the demo runs.
@@ -46,7 +45,7 @@ pub enum Via {
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    config::duration(text).ok_or_else(|| "a time such as 100us or 2.5ms".to_owned())
+    crate::time::parse_span(text).ok_or_else(|| "a time such as 100us or 2.5ms".to_owned())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod query;
 mod report;
 pub mod run;
 pub mod signals;
+mod sim;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -41,6 +42,8 @@ enum Command {
     Ledger(report::ReportArgs),
     /// Ask a server for the time, once, and compare this machine's clock with it.
     Query(query::QueryArgs),
+    /// Run scenarios in a simulated universe, where true time is known, and judge them.
+    Sim(sim::SimArgs),
     /// Show a whole stratum-1 server at work, without hardware or privileges.
     Demo(demo_args::DemoArgs),
 }
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Sources(args) => report::sources(&args),
         Command::Ledger(args) => report::ledger(&args),
         Command::Query(args) => query::run(&args),
+        Command::Sim(args) => sim::run(&args),
         Command::Demo(args) => demo::run(&args).map_err(Failure::new),
     };
     match done {
@@ -130,6 +134,7 @@ mod tests {
             "maser ledger",
             "maser run --config a.toml --no-steer --listen ::1 --listen 127.0.0.1:4123 --socket /b",
             "maser demo --seconds 5 --json",
+            "maser sim a.toml b.toml --seeds 1..40 --jobs 2 --json a.json --junit a.xml",
             "maser query [::1]:11123 --samples 8 --timeout 0.5 --json",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
@@ -145,6 +150,9 @@ mod tests {
             "maser ledger -v",
             "maser run --listen here",
             "maser demo --seconds 0",
+            "maser sim",
+            "maser sim a.toml --seeds 3..1",
+            "maser sim a.toml --jobs 0",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");

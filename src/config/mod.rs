@@ -12,6 +12,7 @@
 mod check;
 mod error;
 mod file;
+pub mod scenario;
 mod source;
 mod time;
 
@@ -22,7 +23,6 @@ use std::path::Path;
 
 pub use check::address;
 pub use error::{ConfigError, ConfigErrors};
-pub use time::parse as duration;
 
 use crate::host::plan::Plan;
 
@@ -31,16 +31,18 @@ use crate::host::plan::Plan;
 /// # Errors
 /// Everything that is wrong with it; a file that cannot be read is one error without a line.
 pub fn load(path: &Path) -> Result<Plan, ConfigErrors> {
-    let name = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(&name, &text),
-        Err(error) => Err(ConfigErrors(vec![ConfigError {
-            file: name,
+    parse(&path.display().to_string(), &read(path)?)
+}
+
+fn read(path: &Path) -> Result<String, ConfigErrors> {
+    std::fs::read_to_string(path).map_err(|error| {
+        ConfigErrors(vec![ConfigError {
+            file: path.display().to_string(),
             line: None,
             key: String::new(),
             reason: format!("cannot be read: {error}"),
-        }])),
-    }
+        }])
+    })
 }
 
 /// Checks the text of a file; `name` is how errors call it.

@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock, ClockError, Correction, Declaration, Now, Pieces};
 use crate::discipline::servo::Order;
-use crate::time::{Duration, Frequency, Raw, System, Timestamp};
+use crate::time::{Duration, Frequency, Mono, Raw, System, Timestamp};
 
 /// A clock whose raw reading the world sets. Steered like the kernel's, where readings are the
 /// served time; or in software, where they stay raw.
@@ -11,8 +11,11 @@ pub struct SimulatedClock {
     raw: Timestamp<Raw>,
     steered: bool,
     pieces: Pieces,
-    /// What others did to the system clock.
+    /// What others did to the system clock, and since when they slew it at which rate.
     disturbance: Duration,
+    slewed: (Timestamp<Raw>, Frequency),
+    /// How long the machine slept: a clock that nobody sets stands still then.
+    slept: Duration,
     /// What was declared last.
     pub declared: Option<Declaration>,
     /// Steps in the order they were made.
@@ -27,9 +30,16 @@ impl SimulatedClock {
             steered,
             pieces: Pieces::starting(raw),
             disturbance: Duration::ZERO,
+            slewed: (raw, Frequency::ZERO),
+            slept: Duration::ZERO,
             declared: None,
             steps: Vec::new(),
         }
+    }
+
+    /// What a clock reads that nobody sets.
+    pub fn mono(&self) -> Timestamp<Mono> {
+        self.raw.corrected_by(-self.slept)
     }
 
     /// The world moves on.
@@ -42,26 +52,47 @@ impl SimulatedClock {
         self.disturbance += by;
     }
 
+    /// Somebody else slews the system clock at this rate from now on; zero ends it.
+    pub fn disturb_rate(&mut self, rate: Frequency) {
+        self.disturbance = self.disturbed(self.raw);
+        self.slewed = (self.raw, rate);
+    }
+
+    /// The machine slept for so long and has set its clock again, wrong by `error`.
+    pub fn wake(&mut self, slept: Duration, error: Duration) {
+        self.slept += slept;
+        self.disturb(error);
+    }
+
     /// What the system clock reads when the oscillator reads `raw`.
     pub fn system(&self, raw: Timestamp<Raw>) -> Timestamp<System> {
-        let raw = raw + self.disturbance;
+        let raw = raw + self.disturbed(raw);
         let applied = if self.steered { self.pieces.at(raw) } else { Duration::ZERO };
         raw.corrected_by(applied)
     }
 
+    /// The oscillator's own reading behind a stamp of after the last disturbance.
+    pub fn undisturbed(&self, stamp: Timestamp<System>) -> Timestamp<Raw> {
+        self.raw(stamp) - self.disturbance
+    }
+
     /// The oscillator as the engine must take it: nobody can undo what others did.
     fn apparent(&self) -> Timestamp<Raw> {
-        self.raw + self.disturbance
+        self.raw + self.disturbed(self.raw)
+    }
+
+    fn disturbed(&self, raw: Timestamp<Raw>) -> Duration {
+        let (from, rate) = self.slewed;
+        if rate == Frequency::ZERO {
+            return self.disturbance;
+        }
+        self.disturbance + rate.over(raw - from)
     }
 }
 
 impl Clock for SimulatedClock {
     fn now(&mut self) -> Now {
-        Now {
-            system: self.system(self.raw),
-            mono: self.raw.corrected_by(Duration::ZERO),
-            window: Duration::ZERO,
-        }
+        Now { system: self.system(self.raw), mono: self.mono(), window: Duration::ZERO }
     }
 
     fn raw(&self, stamp: Timestamp<System>) -> Timestamp<Raw> {

@@ -1,7 +1,64 @@
 //! World 2: a universe from a seed, where true time is known.
+//!
+//! ```text
+//!   Scenario ─► Universe ─► World(seed) ─► Outcome      models: oscillator, path, receiver, …
+//!    as written   checked     queue, nodes    figures     oracle: judged at every event
+//! ```
+//!
+//! The models each take their plan (as a scenario file writes it), a seed and the start of the
+//! world, own their random numbers, and are asked in order of true time. The nodes are the daemon's
+//! own engine, associations and server; nothing here is known to them but stamps and bytes.
 
+mod assumptions;
+mod beside;
+mod breaks;
 mod clock;
+mod deeds;
+mod happening;
+mod keys;
+mod log;
+mod node;
+mod oracle;
 mod oscillator;
+mod outcome;
+mod path;
+mod plan;
+mod queue;
+mod queueing;
+mod receiver;
+mod receiver_plan;
+mod reference;
+mod run;
+mod scenario;
+mod stamps;
+pub mod statistics;
+mod traffic;
+mod truth;
+mod turn;
+mod universe;
+mod upstream;
+mod world;
 
+pub use assumptions::{Assumption, Broken, Sign};
+pub use breaks::broken;
 pub use clock::SimulatedClock;
-pub use oscillator::Oscillator;
+pub use happening::{Direction, Happening, What};
+pub use keys::Announcement;
+pub use oracle::{Law, Violation, Violations};
+pub use oscillator::{Day, Oscillator, OscillatorPlan, Ramp};
+pub use outcome::{Figures, Judged, Outcome};
+pub use path::{Arrivals, Path, PathPlan, Reorder};
+pub use queueing::{Queueing, Queues};
+pub use receiver::{Channel, Emission, Receiver};
+pub use receiver_plan::{Correction, Fault, Outlier, ReceiverKind, ReceiverPlan, Sawtooth, Wave};
+pub use reference::{Exchanged, KnownPath, Reference};
+pub use run::{Keep, Summary, run};
+pub use scenario::{
+    Expect, Instant, LeapEntry, LinkEntry, NodeEntry, ReceiverEntry, ReceiverRole, Scenario,
+    ServerEntry, SourceEntry, Step,
+};
+pub use stamps::{Late, Stamp, StampPlan, Stamps};
+pub use truth::{Leap, Truth};
+pub use universe::{Mistake, Universe};
+pub use upstream::{Drift, Hostile, Reply, SawtoothSlew, ServerPlan, Upstream, Wobble};
+pub use world::World;

@@ -8,12 +8,10 @@ use maser::event::EventKind;
 use maser::mitigation::Verdict;
 use maser::random::Random;
 use maser::sample::{Reading, ReadingKind, SourceId};
-use maser::sim::{Oscillator, SimulatedClock};
+use maser::sim::{Oscillator, OscillatorPlan, SimulatedClock};
 use maser::source::pairing::Declared;
 use maser::state::{Phase, State};
-use maser::time::{
-    Duration, Exponent, Frequency, LeapIndicator, LeapTable, System, Timestamp, Utc,
-};
+use maser::time::{Duration, Exponent, LeapIndicator, LeapTable, System, Timestamp, Utc};
 
 /// A receiver: pulses at the second, text after it, corrections before it.
 #[derive(Clone, Debug)]
@@ -156,13 +154,13 @@ pub fn plan_of(plan: &WorldPlan) -> Plan {
 impl World {
     pub fn new(plan: WorldPlan) -> Self {
         let start = plan.start;
-        let mut oscillator = Oscillator::new(
-            plan.seed,
-            start,
-            Duration::from_seconds_f64(plan.offset),
-            Frequency::from_ppm(30.0),
-            plan.wander,
-        );
+        let oscillator = OscillatorPlan {
+            offset: plan.offset,
+            frequency: 30e-6,
+            wander: plan.wander,
+            ..OscillatorPlan::default()
+        };
+        let mut oscillator = Oscillator::new(&oscillator, plan.seed, start);
         let clock = SimulatedClock::new(oscillator.read(start), plan.steered);
         let mut world = Self {
             engine: Engine::new(plan_of(&plan), clock),

@@ -1,0 +1,78 @@
+//! Scenario files of `maser sim`: TOML in, a [`Universe`] that can be run out.
+//!
+//! The simulator knows values and names keys by their path; here the path becomes a line again, so
+//! that errors of a scenario read like those of a configuration.
+
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{self, ConfigError, ConfigErrors};
+use crate::sim::{Mistake, Scenario, Universe};
+
+/// Reads and checks a scenario.
+///
+/// # Errors
+/// Everything that is wrong with it; a file that cannot be read is one error without a line.
+pub fn load(path: &Path) -> Result<Universe, ConfigErrors> {
+    parse(&path.display().to_string(), &super::read(path)?)
+}
+
+/// Checks the text of a scenario; `name` is how errors call it.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of its lines.
+pub fn parse(name: &str, text: &str) -> Result<Universe, ConfigErrors> {
+    let scenario: Scenario = toml::from_str(text).map_err(|e| error::of_toml(name, text, &e))?;
+    Universe::of(scenario).map_err(|mistakes| {
+        let mut errors: Vec<ConfigError> =
+            mistakes.into_iter().map(|mistake| located(name, text, mistake)).collect();
+        errors.sort_by_key(|error| error.line);
+        ConfigErrors(errors)
+    })
+}
+
+fn located(name: &str, text: &str, mistake: Mistake) -> ConfigError {
+    let span = DeTable::parse(text)
+        .ok()
+        .map_or(0..0, |root| span_of(root.get_ref(), &mistake.path).unwrap_or(0..0));
+    ConfigError { key: mistake.path, ..error::at(name, text, &span, mistake.reason) }
+}
+
+/// The bytes of the key at a path such as `node[0].source[1].server`; of the table around it where
+/// the key is not written.
+fn span_of(root: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
+    let mut table = root;
+    let mut found = None;
+    for part in path.split('.') {
+        let (key, index) = match part.split_once('[') {
+            Some((key, rest)) => (key, rest.trim_end_matches(']').parse::<usize>().ok()),
+            None => (part, None),
+        };
+        let Some((name, value)) = table.get_key_value(key) else { break };
+        let Some(value) = element(value, index) else { break };
+        found = Some(if index.is_some() { value.span() } else { name.span() });
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    found
+}
+
+fn element<'t, 'a>(
+    value: &'t Spanned<DeValue<'a>>,
+    index: Option<usize>,
+) -> Option<&'t Spanned<DeValue<'a>>> {
+    let Some(index) = index else { return Some(value) };
+    match value.get_ref() {
+        DeValue::Array(items) => items.iter().nth(index),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "scenario_tests.rs"]
+mod tests;

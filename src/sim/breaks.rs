@@ -1,0 +1,310 @@
+//! Which assumptions a universe breaks: a pure function of its values, written down before it runs.
+//!
+//! A sign is demanded only where the breach is far beyond what noise, path or declared errors hide;
+//! the figures at the foot say how far. `docs/simulator.md` lists them.
+
+use super::assumptions::{Assumption, Broken, Sign};
+use super::happening::{Happening, What};
+use super::scenario::{NodeEntry, SourceEntry};
+use super::universe::{Asked, Deed, Universe, Way};
+use super::{Announcement, Fault, OscillatorPlan, Queueing, ServerPlan};
+
+/// What a universe breaks, in the order of its tables.
+pub fn broken(universe: &Universe) -> Vec<Broken> {
+    let mut found = Found { universe, broken: Vec::new() };
+    for place in 0..universe.scenario.node.len() {
+        found.node(place);
+    }
+    for server in 0..universe.scenario.server.len() {
+        found.server(server);
+    }
+    found.links();
+    for receiver in 0..universe.scenario.receiver.len() {
+        found.receiver(receiver);
+    }
+    for (happening, deed) in universe.scenario.event.iter().zip(&universe.deeds) {
+        found.event(happening, deed);
+    }
+    found.broken
+}
+
+struct Found<'u> {
+    universe: &'u Universe,
+    broken: Vec<Broken>,
+}
+
+impl Found<'_> {
+    fn add(&mut self, assumption: Assumption, from: f64) -> &mut Broken {
+        let broken = Broken { assumption, from, node: None, signs: &[], within: 0.0, told: None };
+        self.broken.push(broken);
+        self.broken.last_mut().expect("just pushed")
+    }
+
+    fn node(&mut self, place: usize) {
+        let entry = &self.universe.scenario.node[place];
+        if !is_steady(&entry.oscillator) {
+            self.add(Assumption::SteadyOscillator, 0.0);
+        }
+        self.majority(place, entry);
+    }
+
+    /// Servers that lie all the time, against those that do not.
+    fn majority(&mut self, place: usize, entry: &NodeEntry) {
+        let ways = &self.universe.ways[place];
+        let heard = entry.source.iter().zip(ways).filter(|(source, _)| !source.noselect);
+        let lies: Vec<f64> = heard.map(|(_, way)| self.lie_of(*way)).collect();
+        let liars = lies.iter().filter(|lie| **lie > 0.0).count();
+        if liars == 0 || 2 * liars < lies.len() {
+            return;
+        }
+        let plain = lies.iter().copied().fold(0.0, f64::max) > PLAIN + self.base_of(place);
+        let within = SETTLED + POLLS * poll_of(entry);
+        let broken = self.add(Assumption::HonestMajority, 0.0);
+        broken.node = Some(place);
+        if plain && liars < lies.len() {
+            broken.signs = &[Sign::Disagreement, Sign::Unexplained];
+            broken.within = within;
+        }
+    }
+
+    /// How far a source is off beyond what it declares, s.
+    fn lie_of(&self, way: Way) -> f64 {
+        let Way::Asked { whom: Asked::Server(server), .. } = way else { return 0.0 };
+        let model = &self.universe.scenario.server[server].model;
+        (model.offset.abs() - declared(model)).max(0.0)
+    }
+
+    /// The longest base delay of a node's links, both ways.
+    fn base_of(&self, place: usize) -> f64 {
+        let links = self.universe.ways[place].iter().filter_map(|way| match way {
+            Way::Asked { link, .. } => Some(&self.universe.scenario.link[*link]),
+            Way::Heard { .. } => None,
+        });
+        let base = links.map(|link| {
+            let of = |own: &Option<super::PathPlan>| {
+                own.as_ref().or(link.both.as_ref()).map_or(0.0, |path| path.base)
+            };
+            of(&link.there) + of(&link.back)
+        });
+        base.fold(0.0, f64::max)
+    }
+
+    fn server(&mut self, server: usize) {
+        let model = &self.universe.scenario.server[server].model;
+        let duration = self.universe.scenario.duration.seconds();
+        let mut error = SIGMAS * model.noise;
+        error += model.wobble.map_or(0.0, |wobble| SIGMAS * wobble.sigma);
+        error += model.sawtooth.map_or(0.0, |sawtooth| sawtooth.amplitude);
+        error += model.drift.map_or(0.0, |drift| drift.rate.abs() * (duration - drift.at).max(0.0));
+        if error > declared(model) {
+            self.add(Assumption::DeclaredErrors, model.drift.map_or(0.0, |drift| drift.at));
+        }
+        let leap = self.universe.scenario.leap.is_some();
+        if leap && model.leap != Announcement::None || model.leap == Announcement::Delete {
+            self.add(Assumption::AnnouncedLeaps, 0.0);
+        }
+        if !leap && model.leap == Announcement::Insert {
+            self.add(Assumption::AnnouncedLeaps, 0.0);
+        }
+    }
+
+    fn links(&mut self) {
+        let correlated = |path: &super::PathPlan| {
+            path.queueing.iter().any(|law| matches!(law, Queueing::Correlated { .. }))
+        };
+        let mut links = self.universe.scenario.link.iter();
+        let any = links.any(|link| {
+            [&link.both, &link.there, &link.back].into_iter().flatten().any(correlated)
+        });
+        if any {
+            self.add(Assumption::IndependentQueueing, 0.0);
+        }
+    }
+
+    /// A receiver against what each node that listens declares of it.
+    fn receiver(&mut self, receiver: usize) {
+        let model = &self.universe.scenario.receiver[receiver].model;
+        let late: f64 = model.late.iter().map(Queueing::mean).sum();
+        let wave = model.wave.map_or(0.0, |wave| wave.amplitude);
+        let tick = model.sawtooth.map_or(0.0, |sawtooth| sawtooth.amplitude);
+        let declares = |source: &SourceEntry| {
+            source.uncertainty.seconds() >= late + wave && source.grain.seconds() >= tick
+        };
+        let all_declare = self.listeners(receiver).all(declares);
+        let numbers = model.text_wrong <= RARE;
+        if !all_declare || !numbers {
+            self.add(Assumption::HonestReceiver, 0.0);
+        }
+        if model.leap != Announcement::None {
+            self.add(Assumption::AnnouncedLeaps, 0.0);
+        }
+    }
+
+    fn listeners(&self, receiver: usize) -> impl Iterator<Item = &SourceEntry> {
+        let nodes = self.universe.scenario.node.iter().zip(&self.universe.ways);
+        nodes.flat_map(move |(node, ways)| {
+            node.source.iter().zip(ways).filter_map(move |(source, way)| match way {
+                Way::Heard { receiver: heard, role: super::ReceiverRole::Pulse }
+                    if *heard == receiver =>
+                {
+                    Some(source)
+                }
+                _ => None,
+            })
+        })
+    }
+
+    fn event(&mut self, happening: &Happening, deed: &Deed) {
+        let from = happening.at.seconds();
+        let by = happening.by.map_or(0.0, |span| span.seconds().abs());
+        let ppm = happening.by_ppm.map_or(0.0, f64::abs);
+        let scenario = &self.universe.scenario;
+        let poll = scenario.node.get(deed.node).map_or(0.0, poll_of);
+        match happening.what {
+            What::StepClock => {
+                let broken = self.add(Assumption::ClockUntouched, from);
+                broken.node = Some(deed.node);
+                if by >= SEEN_STEP {
+                    (broken.signs, broken.within) = (&[Sign::Disturbed], NOTICED);
+                }
+            }
+            What::SlewClock => {
+                let broken = self.add(Assumption::ClockUntouched, from);
+                broken.node = Some(deed.node);
+                if ppm >= SEEN_SLEW_PPM {
+                    (broken.signs, broken.within) = (&[Sign::Disturbed], NOTICED);
+                }
+            }
+            What::Suspend => {
+                let slept = happening.until.map_or(from, crate::time::Span::seconds);
+                let broken = self.add(Assumption::Awake, from);
+                broken.node = Some(deed.node);
+                (broken.signs, broken.within) = (&[Sign::Disturbed], slept - from + NOTICED);
+            }
+            What::JumpOscillator => {
+                let base = self.base_of(deed.node);
+                let broken = self.add(Assumption::UnbrokenCount, from);
+                broken.node = Some(deed.node);
+                if by >= PLAIN + base {
+                    broken.signs = &[Sign::Unexplained, Sign::Disturbed, Sign::Disagreement];
+                    broken.within = SETTLED + 2.0 * poll;
+                }
+            }
+            What::JumpFrequency => {
+                let heard = self.universe.ways[deed.node]
+                    .iter()
+                    .any(|way| matches!(way, Way::Heard { .. }));
+                let broken = self.add(Assumption::SteadyOscillator, from);
+                broken.node = Some(deed.node);
+                if heard && ppm >= PLAIN_PPM {
+                    broken.signs = &[Sign::FrequencyJump, Sign::Unexplained, Sign::Disturbed];
+                    broken.within = SETTLED;
+                }
+            }
+            What::ServerStep | What::ServerLie => self.server_step(from, by, deed.server),
+            What::ServerDrift => {
+                self.add(Assumption::DeclaredErrors, from);
+            }
+            What::ReceiverFault => self.fault(happening, from, deed.receiver),
+            What::Stall
+            | What::Block
+            | What::Loss
+            | What::RouteChange
+            | What::ServerSilent
+            | What::ServerHostile => {}
+        }
+    }
+
+    fn server_step(&mut self, from: f64, by: f64, server: usize) {
+        let scenario = &self.universe.scenario;
+        if by <= declared(&scenario.server[server].model) {
+            return;
+        }
+        let asks = |ways: &Vec<Way>| {
+            let whom = Asked::Server(server);
+            ways.iter().any(|way| matches!(way, Way::Asked { whom: w, .. } if *w == whom))
+        };
+        let asking = (0..).zip(&self.universe.ways).filter(|(_, ways)| asks(ways));
+        let places: Vec<usize> = asking.map(|(place, _)| place).collect();
+        let poll = places.iter().map(|p| poll_of(&scenario.node[*p])).fold(0.0, f64::max);
+        let base = places.iter().map(|p| self.base_of(*p)).fold(0.0, f64::max);
+        let broken = self.add(Assumption::NoServerStep, from);
+        if by >= PLAIN + base && !places.is_empty() {
+            broken.signs = &[Sign::Disagreement, Sign::Unexplained, Sign::ServerNews];
+            broken.within = SETTLED + POLLS * poll;
+        }
+    }
+
+    fn fault(&mut self, happening: &Happening, from: f64, receiver: usize) {
+        let heard = self.listeners(receiver).next().is_some();
+        let mut dishonest = |plain: bool| {
+            let broken = self.add(Assumption::HonestReceiver, from);
+            if plain && heard {
+                broken.signs = &[
+                    Sign::WrongSecond,
+                    Sign::Unexplained,
+                    Sign::Disagreement,
+                    Sign::FrequencyJump,
+                ];
+                broken.within = SETTLED;
+            }
+        };
+        match happening.fault {
+            Some(Fault::Spoofed { by, over }) => dishonest(over == 0.0 && by.abs() >= PLAIN),
+            Some(Fault::WrongSecond(by) | Fault::WrongUtcOffset(by)) => dishonest(by != 0),
+            Some(Fault::WrongEdge(width)) => dishonest(width >= PLAIN),
+            Some(Fault::WrongLeap(_)) => {
+                self.add(Assumption::AnnouncedLeaps, from);
+            }
+            // Pulses at any place of the second, one of which may be believed.
+            Some(Fault::ExtraPulses(share)) if share > RARE => dishonest(false),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a bank of filters for quartz of every kind explains it.
+fn is_steady(oscillator: &OscillatorPlan) -> bool {
+    let slope = oscillator.ramp.map_or(0.0, |ramp| ramp.by.abs() / ramp.over.max(1.0));
+    let swing =
+        oscillator.day.map_or(0.0, |day| day.amplitude * core::f64::consts::TAU / day.period);
+    oscillator.frequency.abs() <= FREQUENCY_MAX
+        && oscillator.wander.max(oscillator.white).max(oscillator.flicker) <= WANDER_MAX
+        && slope.max(swing) <= SLOPE_MAX
+}
+
+/// What a server says that it may be off by, s.
+fn declared(model: &ServerPlan) -> f64 {
+    model.root_dispersion + model.root_delay / 2.0
+}
+
+/// A node's longest interval between polls, s.
+fn poll_of(node: &NodeEntry) -> f64 {
+    let longest = |source: &SourceEntry| {
+        let least = source.minpoll.unwrap_or(6);
+        libm::exp2(f64::from(source.maxpoll.unwrap_or(10.max(least))))
+    };
+    let asked = node.source.iter().filter(|source| source.server.is_some());
+    asked.map(longest).fold(0.0, f64::max)
+}
+
+/// Worst quartz: its rate, its noise per √s, and how fast temperature moves it, 1/s.
+const FREQUENCY_MAX: f64 = 1e-4;
+const WANDER_MAX: f64 = 1e-7;
+const SLOPE_MAX: f64 = 1e-8;
+/// Of a normal error that is declared as a limit.
+const SIGMAS: f64 = 4.0;
+/// Beyond any noise, s; paths come on top.
+const PLAIN: f64 = 1e-2;
+const PLAIN_PPM: f64 = 1.0;
+/// A step or slew of the clock that the engine's second clock shows.
+const SEEN_STEP: f64 = 1e-4;
+const SEEN_SLEW_PPM: f64 = 100.0;
+/// By the next tick, s.
+const NOTICED: f64 = 2.5;
+/// Several samples of a receiver, or of quick polls, s.
+const SETTLED: f64 = 120.0;
+/// Polls until a vote has changed.
+const POLLS: f64 = 8.0;
+/// A share of wrong text or extra pulses that numbering lives with.
+const RARE: f64 = 0.05;

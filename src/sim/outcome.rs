@@ -1,0 +1,255 @@
+//! The figures of a run: from one look at the judged node each second of true time.
+//!
+//! A look is taken just before whatever happens at its instant, so it sees a clock at its oldest.
+//! Statistics count after settling; coverage counts from the first bound that was published; the
+//! time to a lock before the first event.
+
+use super::assumptions::Broken;
+use super::oracle::Violations;
+use crate::mitigation::Verdict;
+
+/// One look a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Judged {
+    /// served − true, s.
+    pub error: f64,
+    /// What was published of it, s.
+    pub bound: f64,
+    /// The path term in it, s.
+    pub path: f64,
+    /// The node claimed to be synchronised.
+    pub claimed: bool,
+    /// The error of the reference beside it, s; it has none before its first sample.
+    pub reference: Option<f64>,
+}
+
+/// When things happen in a scenario, in seconds from its start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Course {
+    /// Statistics begin.
+    pub settle: f64,
+    /// How long it lasts.
+    pub duration: f64,
+    /// Begin and end of each event.
+    pub events: Vec<(f64, f64)>,
+}
+
+/// What came out of a scenario with one seed.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// Figures.
+    pub figures: Figures,
+    /// What the oracle found.
+    pub violations: Violations,
+    /// Assumptions that the world was announced to break, and whether that was told.
+    pub broken: Vec<Broken>,
+    /// The last verdict on each source of the judged node, by name.
+    pub verdicts: Vec<(String, Verdict)>,
+    /// Sum of the event log.
+    pub log: u64,
+    /// Every look at the judged node, if asked for.
+    pub series: Vec<Judged>,
+}
+
+/// Figures; `None` where one has no meaning. The means over seeds have the same shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Figures {
+    /// RMS of the error, s.
+    pub rms: Option<f64>,
+    /// 99th percentile of |error|, s.
+    pub p99: Option<f64>,
+    /// Largest |error|, s.
+    pub max: Option<f64>,
+    /// From the start until |error| < 1 ms for good, s.
+    pub seconds_to_lock: Option<f64>,
+    /// Share of judged seconds in which |error| ≤ bound.
+    pub coverage: Option<f64>,
+    /// median(bound) / p99.
+    pub tightness: Option<f64>,
+    /// The same with the path term left out.
+    pub tightness_without_path: Option<f64>,
+    /// RMS over the reference's RMS in the same seconds.
+    pub rms_vs_kalman: Option<f64>,
+    /// Requests a day.
+    pub requests_per_day: Option<f64>,
+    /// Largest |error| from an event to two hours after its end, s.
+    pub event_max: Option<f64>,
+    /// From the first event until |error| < 1 ms for good, s.
+    pub recovery: Option<f64>,
+}
+
+impl Figures {
+    /// The figures of these looks, one a second from the start.
+    pub fn of(judged: &[Judged], course: &Course, requests: u64) -> Self {
+        let settled = judged.get(second(course.settle)..).unwrap_or(&[]);
+        let mut errors: Vec<f64> = settled.iter().map(|j| j.error.abs()).collect();
+        let p99 = quantile(&mut errors, 0.99);
+        let against_p99 = |bound: Option<f64>| match (bound, p99) {
+            (Some(bound), Some(p99)) if p99 > 0.0 => Some(bound / p99),
+            _ => None,
+        };
+        let claimed = || settled.iter().filter(|j| j.claimed);
+        let mut bounds: Vec<f64> = claimed().map(|j| j.bound).collect();
+        let mut without_path: Vec<f64> = claimed().map(|j| j.bound - j.path).collect();
+        let first = course.events.iter().map(|(begin, _)| *begin).min_by(f64::total_cmp);
+        let undisturbed = &judged[..first.map_or(judged.len(), second).min(judged.len())];
+        let affected = course.events.iter().flat_map(|(begin, end)| {
+            let until = (second(end + AFTERMATH) + 1).min(judged.len());
+            judged.get(second(*begin)..until).unwrap_or(&[])
+        });
+        Self {
+            rms: rms(settled.iter().map(|j| j.error)),
+            p99,
+            max: largest(settled.iter().map(|j| j.error.abs())),
+            seconds_to_lock: good_from(undisturbed).map(|second| second as f64),
+            coverage: coverage(judged),
+            tightness: against_p99(quantile(&mut bounds, 0.5)),
+            tightness_without_path: against_p99(quantile(&mut without_path, 0.5)),
+            rms_vs_kalman: against_reference(settled),
+            requests_per_day: Some(requests as f64 * 86_400.0 / course.duration),
+            event_max: largest(affected.map(|j| j.error.abs())),
+            recovery: first.and_then(|first| {
+                let after = judged.get(second(first)..)?;
+                good_from(after).map(|second| second as f64)
+            }),
+        }
+    }
+
+    /// The mean of each figure; `None` if it is `None` for one of them.
+    pub fn mean(all: &[Self]) -> Self {
+        let mean = |of: fn(&Self) -> Option<f64>| {
+            let values: Option<Vec<f64>> = all.iter().map(of).collect();
+            let values = values.filter(|values| !values.is_empty())?;
+            Some(values.iter().sum::<f64>() / values.len() as f64)
+        };
+        Self {
+            rms: mean(|f| f.rms),
+            p99: mean(|f| f.p99),
+            max: mean(|f| f.max),
+            seconds_to_lock: mean(|f| f.seconds_to_lock),
+            coverage: mean(|f| f.coverage),
+            tightness: mean(|f| f.tightness),
+            tightness_without_path: mean(|f| f.tightness_without_path),
+            rms_vs_kalman: mean(|f| f.rms_vs_kalman),
+            requests_per_day: mean(|f| f.requests_per_day),
+            event_max: mean(|f| f.event_max),
+            recovery: mean(|f| f.recovery),
+        }
+    }
+}
+
+/// The look of a second from the start.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "seconds of a scenario, not negative; casts of floats saturate"
+)]
+fn second(at: f64) -> usize {
+    libm::ceil(at) as usize
+}
+
+/// The first second from which on |error| < 1 ms; `None` if even the last one is not.
+fn good_from(judged: &[Judged]) -> Option<usize> {
+    let bad = judged.iter().rposition(|j| j.error.abs() >= GOOD);
+    let from = bad.map_or(0, |bad| bad + 1);
+    (from < judged.len()).then_some(from)
+}
+
+fn coverage(judged: &[Judged]) -> Option<f64> {
+    let (mut kept, mut claimed) = (0u32, 0u32);
+    for look in judged.iter().filter(|look| look.claimed) {
+        claimed += 1;
+        kept += u32::from(look.error.abs() <= look.bound);
+    }
+    (claimed > 0).then(|| f64::from(kept) / f64::from(claimed))
+}
+
+fn against_reference(judged: &[Judged]) -> Option<f64> {
+    let both = || judged.iter().filter_map(|j| Some((j.error, j.reference?)));
+    let (ours, reference) = (rms(both().map(|b| b.0))?, rms(both().map(|b| b.1))?);
+    (reference > 0.0).then(|| ours / reference)
+}
+
+fn rms(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (mut sum, mut count) = (0.0, 0u32);
+    for value in values {
+        sum += value * value;
+        count += 1;
+    }
+    (count > 0).then(|| libm::sqrt(sum / f64::from(count)))
+}
+
+fn largest(values: impl Iterator<Item = f64>) -> Option<f64> {
+    values.max_by(f64::total_cmp)
+}
+
+/// The value below which this share of the others lies.
+fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
+    let place = second(share * values.len() as f64).saturating_sub(1);
+    let in_range = place < values.len();
+    in_range.then(|| *values.select_nth_unstable_by(place, f64::total_cmp).1)
+}
+
+/// Below this a clock is right, s.
+const GOOD: f64 = 1e-3;
+/// An event is watched for so long after its end, s.
+const AFTERMATH: f64 = 7200.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(errors: &[f64]) -> Vec<Judged> {
+        let look = |error: &f64| Judged {
+            error: *error,
+            bound: 4.0,
+            path: 1.0,
+            claimed: true,
+            reference: Some(error / 2.0),
+        };
+        errors.iter().map(look).collect()
+    }
+
+    fn course(settle: f64, events: &[(f64, f64)]) -> Course {
+        Course { settle, duration: 8.0, events: events.to_vec() }
+    }
+
+    #[test]
+    fn figures_are_those_of_the_definitions() {
+        let looks = judged(&[9.0, 0.5, 2e-4, 3.0, -4.0, 2.0, 1e-4, -1e-4]);
+        let f = Figures::of(&looks, &course(3.0, &[(3.0, 3.0)]), 10);
+        assert_eq!(f.rms, Some(libm::sqrt((9.0 + 16.0 + 4.0 + 2e-8) / 5.0)));
+        assert_eq!((f.p99, f.max), (Some(4.0), Some(4.0)));
+        assert_eq!(f.seconds_to_lock, Some(2.0));
+        assert_eq!(f.coverage, Some(7.0 / 8.0));
+        assert_eq!((f.tightness, f.tightness_without_path), (Some(1.0), Some(0.75)));
+        assert_eq!(f.rms_vs_kalman, Some(2.0));
+        assert_eq!(f.requests_per_day, Some(108_000.0));
+        assert_eq!((f.event_max, f.recovery), (Some(4.0), Some(3.0)));
+    }
+
+    #[test]
+    fn what_has_no_meaning_is_none() {
+        let mut looks = judged(&[1.0, 1.0]);
+        looks
+            .iter_mut()
+            .for_each(|look| *look = Judged { claimed: false, reference: None, ..*look });
+        let f = Figures::of(&looks, &course(0.0, &[]), 0);
+        assert_eq!((f.coverage, f.tightness, f.rms_vs_kalman), (None, None, None));
+        assert_eq!((f.seconds_to_lock, f.event_max, f.recovery), (None, None, None));
+        assert_eq!(Figures::mean(&[]).rms, None);
+        let locked = Figures { seconds_to_lock: Some(3.0), rms: Some(1.0), ..f };
+        let mean = Figures::mean(&[locked, Figures { rms: Some(2.0), ..f }]);
+        assert_eq!((mean.rms, mean.seconds_to_lock), (Some(1.5), None));
+    }
+
+    #[test]
+    fn quantiles() {
+        let mut values: Vec<f64> = (1..=100).map(f64::from).rev().collect();
+        assert_eq!(quantile(&mut values, 0.99), Some(99.0));
+        assert_eq!(quantile(&mut values, 0.5), Some(50.0));
+        assert_eq!(quantile(&mut [], 0.5), None);
+    }
+}

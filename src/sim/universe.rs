@@ -1,0 +1,387 @@
+//! A scenario whose names are resolved and whose values make sense: what a world is made from.
+//!
+//! Everything that cannot be is told at once, each with the path of the key that is at fault, so
+//! that whoever read a file can say on which line. A link joins two names whichever way it was
+//! written; two nodes that ask one another share it.
+
+use super::happening::Direction;
+use super::scenario::{NodeEntry, ReceiverRole, Scenario, SourceEntry};
+use super::truth::{Leap, Truth};
+use crate::sample::SourceId;
+use crate::time::{Date, Duration};
+
+/// A scenario that can be run.
+#[derive(Clone, Debug)]
+pub struct Universe {
+    /// As it was written.
+    pub scenario: Scenario,
+    /// The node that is judged.
+    pub(super) judge: usize,
+    pub(super) truth: Truth,
+    /// For each node the ways to its sources, in their order.
+    pub(super) ways: Vec<Vec<Way>>,
+    /// What happens, in the order of the scenario.
+    pub(super) deeds: Vec<Deed>,
+}
+
+/// Something that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The key at fault, such as `node[0].source[1].server`.
+    pub path: String,
+    /// What is wrong, and what would be right.
+    pub reason: String,
+}
+
+/// Where a source's readings come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Asked over a link; `reversed` if that was written from the other end.
+    Asked { whom: Asked, link: usize, reversed: bool },
+    /// Heard beside the machine.
+    Heard { receiver: usize, role: ReceiverRole },
+}
+
+/// Who is asked for the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Server(usize),
+    Node(usize),
+}
+
+/// Whom an event happens to, by their places in the scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Deed {
+    pub node: usize,
+    pub server: usize,
+    pub receiver: usize,
+    /// Ways of links: the link, and whether it is the way as it was written.
+    pub lanes: Vec<(usize, bool)>,
+}
+
+impl Universe {
+    /// Resolves the names of a scenario.
+    ///
+    /// # Errors
+    /// Everything that cannot be.
+    pub fn of(scenario: Scenario) -> Result<Self, Vec<Mistake>> {
+        let mut check = Check { scenario: &scenario, mistakes: Vec::new() };
+        check.values();
+        check.names();
+        let judge = check.judge();
+        let leap = check.leap();
+        let ways = (0..scenario.node.len()).map(|node| check.ways(node)).collect();
+        let deeds = (0..scenario.event.len()).map(|event| check.deed(event)).collect();
+        check.expectations(judge);
+        if !check.mistakes.is_empty() {
+            return Err(check.mistakes);
+        }
+        Ok(Self { judge, truth: Truth::new(leap), ways, deeds, scenario })
+    }
+
+    /// The node that is judged.
+    pub(super) fn judged(&self) -> &NodeEntry {
+        &self.scenario.node[self.judge]
+    }
+}
+
+/// What verdicts and events call a source.
+pub(super) fn name_of(source: &SourceEntry) -> &str {
+    let named = [&source.name, &source.server, &source.receiver];
+    named.into_iter().flatten().next().map_or("", String::as_str)
+}
+
+struct Check<'s> {
+    scenario: &'s Scenario,
+    mistakes: Vec<Mistake>,
+}
+
+impl Check<'_> {
+    fn mistake(&mut self, path: impl Into<String>, reason: impl Into<String>) {
+        self.mistakes.push(Mistake { path: path.into(), reason: reason.into() });
+    }
+
+    fn values(&mut self) {
+        let scenario = self.scenario;
+        let longest = Duration::from_seconds(DURATION_MAX);
+        if scenario.duration.0 < Duration::SECOND || scenario.duration.0 > longest {
+            self.mistake("duration", "is out of range; a second to ten years");
+        }
+        if scenario.settle.0.is_negative() || scenario.settle.0 >= scenario.duration.0 {
+            self.mistake("settle", "leaves nothing to judge; between 0 and `duration`");
+        }
+        if scenario.node.is_empty() {
+            self.mistake("node", "there is no [[node]]; a universe needs one");
+        }
+        for (count, key) in [
+            (scenario.node.len(), "node"),
+            (scenario.server.len(), "server"),
+            (scenario.receiver.len(), "receiver"),
+        ] {
+            if count > MEMBERS_MAX {
+                self.mistake(key, format!("there are {count}; at most {MEMBERS_MAX}"));
+            }
+        }
+        for (index, event) in scenario.event.iter().enumerate() {
+            event.check(index, scenario.duration.0, &mut self.mistakes);
+        }
+        for (index, link) in scenario.link.iter().enumerate() {
+            let ways = (link.there.is_some() || link.both.is_some())
+                && (link.back.is_some() || link.both.is_some());
+            if !ways {
+                let path = format!("link[{index}]");
+                self.mistake(path, "has no way there or back; say `both`, or `there` and `back`");
+            }
+        }
+        for (index, node) in scenario.node.iter().enumerate() {
+            self.node(index, node);
+        }
+    }
+
+    fn node(&mut self, index: usize, node: &NodeEntry) {
+        let path = |key: &str| format!("node[{index}].{key}");
+        if node.slew_limit_ppm.is_some_and(|ppm| !(1.0..=SLEW_MAX_PPM).contains(&ppm)) {
+            self.mistake(
+                path("slew_limit_ppm"),
+                format!("is out of range; 1 to {SLEW_MAX_PPM} ppm"),
+            );
+        }
+        for (key, span) in [
+            ("step_threshold", node.step_threshold),
+            ("panic", node.panic),
+            ("holdover_limit", node.holdover_limit),
+        ] {
+            if span.is_some_and(|span| span.0 <= Duration::ZERO) {
+                self.mistake(path(key), "is out of range; more than nothing");
+            }
+        }
+        if node.reading.0.is_negative() {
+            self.mistake(path("reading"), "is out of range; it cannot be negative");
+        }
+        if node.source.len() > SourceId::COUNT_MAX {
+            self.mistake(path("source"), format!("more than {}", SourceId::COUNT_MAX));
+        }
+        for (at, source) in node.source.iter().enumerate() {
+            self.source(&format!("node[{index}].source[{at}]"), source);
+        }
+    }
+
+    fn source(&mut self, path: &str, source: &SourceEntry) {
+        let polls = -6..=17;
+        let (least, most) = (source.minpoll.unwrap_or(6), source.maxpoll.unwrap_or(10));
+        for (key, poll) in [("minpoll", source.minpoll), ("maxpoll", source.maxpoll)] {
+            if poll.is_some_and(|poll| !polls.contains(&poll)) {
+                self.mistake(format!("{path}.{key}"), "is out of range; log2 of seconds, -6 to 17");
+            }
+        }
+        // A lone minpoll above the default takes the longest interval along.
+        if source.maxpoll.is_some() && least > most {
+            self.mistake(format!("{path}.maxpoll"), "is below `minpoll`, which is 6 unless said");
+        }
+        if source.version.is_some_and(|version| !(1..=4).contains(&version)) {
+            self.mistake(format!("{path}.version"), "is out of range; 1 to 4");
+        }
+        for (key, span) in [
+            ("uncertainty", source.uncertainty),
+            ("quantization", source.quantization),
+            ("grain", source.grain),
+            ("grain_corrected", source.grain_corrected),
+        ] {
+            if span.0.is_negative() {
+                self.mistake(format!("{path}.{key}"), "is out of range; it cannot be negative");
+            }
+        }
+        for (key, span) in [
+            ("delay_max", source.delay_max),
+            ("noise", source.noise),
+            ("distance_max", source.distance_max),
+        ] {
+            if span.is_some_and(|span| span.0 <= Duration::ZERO) {
+                self.mistake(format!("{path}.{key}"), "is out of range; more than nothing");
+            }
+        }
+    }
+
+    /// Names are there, and each names one thing.
+    fn names(&mut self) {
+        let scenario = self.scenario;
+        let nodes = scenario.node.iter().enumerate().map(|(i, n)| (format!("node[{i}]"), &n.name));
+        let servers =
+            scenario.server.iter().enumerate().map(|(i, s)| (format!("server[{i}]"), &s.name));
+        let receivers =
+            scenario.receiver.iter().enumerate().map(|(i, r)| (format!("receiver[{i}]"), &r.name));
+        let all: Vec<(String, &String)> = nodes.chain(servers).chain(receivers).collect();
+        for (index, (path, name)) in all.iter().enumerate() {
+            let path = format!("{path}.name");
+            if name.is_empty() || name.len() > NAME_MAX || name.chars().any(char::is_control) {
+                self.mistake(path, format!("a name has 1 to {NAME_MAX} characters"));
+            } else if all[..index].iter().any(|(_, other)| other == name) {
+                self.mistake(path, format!("\"{name}\" is the name of another; names are unique"));
+            }
+        }
+        if scenario.name.is_empty() || scenario.name.chars().any(char::is_control) {
+            self.mistake("name", "is empty or holds control characters; reports need a name");
+        }
+    }
+
+    fn judge(&mut self) -> usize {
+        let Some(name) = &self.scenario.judge else { return 0 };
+        let judge = self.scenario.node.iter().position(|node| node.name == *name);
+        self.found("judge", name, judge, "node")
+    }
+
+    fn leap(&mut self) -> Option<Leap> {
+        let entry = self.scenario.leap?;
+        let before = entry.before.0;
+        let days = before.seconds().div_euclid(86_400);
+        let is_midnight = before.units() == Duration::from_seconds(days * 86_400).units();
+        if !is_midnight || Date::of_unix_days(days).day() != 1 {
+            self.mistake(
+                "leap.before",
+                "leap seconds come before midnight of the first of a month",
+            );
+        }
+        Some(Leap { before, deleted: entry.deleted })
+    }
+
+    fn ways(&mut self, node: usize) -> Vec<Way> {
+        let scenario = self.scenario;
+        let entry = &scenario.node[node];
+        let mut ways = Vec::with_capacity(entry.source.len());
+        for (index, source) in entry.source.iter().enumerate() {
+            let path = format!("node[{node}].source[{index}]");
+            let twice = |other: &SourceEntry| name_of(other) == name_of(source);
+            if entry.source[..index].iter().any(twice) {
+                let reason =
+                    format!("\"{}\" is another source; give one a `name`", name_of(source));
+                self.mistake(path.clone(), reason);
+            }
+            ways.push(match (&source.server, &source.receiver) {
+                (Some(server), None) => self.asked(node, &path, server),
+                (None, Some(receiver)) => self.heard(node, &path, source, receiver),
+                _ => {
+                    self.mistake(path, "names one of `server` and `receiver`, not both or neither");
+                    Way::Heard { receiver: 0, role: ReceiverRole::Pulse }
+                }
+            });
+        }
+        ways
+    }
+
+    fn asked(&mut self, node: usize, path: &str, name: &String) -> Way {
+        let scenario = self.scenario;
+        let from = &scenario.node[node].name;
+        let server = scenario.server.iter().position(|server| server.name == *name);
+        let other = scenario.node.iter().position(|other| other.name == *name);
+        let path = format!("{path}.server");
+        let whom = match (server, other) {
+            (Some(server), _) => Asked::Server(server),
+            (None, Some(other)) if other == node => {
+                self.mistake(path.clone(), "a node cannot ask itself");
+                Asked::Node(other)
+            }
+            (None, other) => Asked::Node(self.found(&path, name, other, "server or node")),
+        };
+        let mut links = scenario.link.iter().enumerate();
+        let joined = links.find_map(|(index, link)| {
+            let forward = link.from == *from && link.to == *name;
+            let backward = link.from == *name && link.to == *from;
+            (forward || backward).then_some((index, !forward))
+        });
+        let known = server.is_some() || other.is_some();
+        if joined.is_none() && known && other != Some(node) {
+            self.mistake(path, format!("no [[link]] joins \"{from}\" and \"{name}\""));
+        }
+        let (link, reversed) = joined.unwrap_or_default();
+        Way::Asked { whom, link, reversed }
+    }
+
+    fn heard(&mut self, node: usize, path: &str, source: &SourceEntry, name: &String) -> Way {
+        let receiver = self.scenario.receiver.iter().position(|r| r.name == *name);
+        let receiver = self.found(&format!("{path}.receiver"), name, receiver, "receiver");
+        if let Some(text) = &source.text {
+            let sources = &self.scenario.node[node].source;
+            let is_text =
+                |s: &SourceEntry| name_of(s) == text && s.role == Some(ReceiverRole::Text);
+            if !sources.iter().any(is_text) {
+                let reason = format!("no source \"{text}\" of this node has role = \"text\"");
+                self.mistake(format!("{path}.text"), reason);
+            }
+        }
+        Way::Heard { receiver, role: source.role.unwrap_or(ReceiverRole::Pulse) }
+    }
+
+    fn deed(&mut self, index: usize) -> Deed {
+        let scenario = self.scenario;
+        let event = &scenario.event[index];
+        let path = |key: &str| format!("event[{index}].{key}");
+        let mut deed = Deed::default();
+        if let Some(name) = &event.node {
+            let node = scenario.node.iter().position(|node| node.name == *name);
+            deed.node = self.found(&path("node"), name, node, "node");
+        }
+        if let Some(name) = &event.server {
+            let server = scenario.server.iter().position(|server| server.name == *name);
+            deed.server = self.found(&path("server"), name, server, "server");
+        }
+        if let Some(name) = &event.receiver {
+            let receiver = scenario.receiver.iter().position(|receiver| receiver.name == *name);
+            deed.receiver = self.found(&path("receiver"), name, receiver, "receiver");
+        }
+        let ends = [&event.from, &event.to];
+        for (link, entry) in scenario.link.iter().enumerate() {
+            let named = |end: &Option<String>, name| end.as_ref().is_none_or(|end| end == name);
+            let forward = named(ends[0], &entry.from) && named(ends[1], &entry.to);
+            let backward = named(ends[0], &entry.to) && named(ends[1], &entry.from);
+            if forward || backward {
+                let direction = event.direction.unwrap_or_default();
+                if direction != Direction::Back {
+                    deed.lanes.push((link, forward));
+                }
+                if direction != Direction::There {
+                    deed.lanes.push((link, !forward));
+                }
+            }
+        }
+        if deed.lanes.is_empty() && ends.iter().any(|end| end.is_some()) {
+            self.mistake(path("to"), "no [[link]] joins these two");
+        }
+        deed
+    }
+
+    fn expectations(&mut self, judge: usize) {
+        let Some(node) = self.scenario.node.get(judge) else { return };
+        for (name, verdicts) in &self.scenario.expect.verdict {
+            let path = format!("expect.verdict.{name}");
+            if !node.source.iter().any(|source| name_of(source) == name) {
+                self.mistake(path.clone(), format!("\"{}\" has no such source", node.name));
+            }
+            for verdict in verdicts.split('|').map(str::trim) {
+                let known = crate::mitigation::Verdict::ALL.iter().any(|v| v.name() == verdict);
+                if !known {
+                    let names: Vec<&str> =
+                        crate::mitigation::Verdict::ALL.iter().map(|v| v.name()).collect();
+                    let reason =
+                        format!("\"{verdict}\" is no verdict; one of {}", names.join(", "));
+                    self.mistake(path.clone(), reason);
+                }
+            }
+        }
+    }
+
+    /// The place of a name, or a fault and the first place.
+    fn found(&mut self, path: &str, name: &str, place: Option<usize>, what: &str) -> usize {
+        if place.is_none() {
+            self.mistake(path, format!("no {what} is named \"{name}\""));
+        }
+        place.unwrap_or(0)
+    }
+}
+
+/// Ten years.
+const DURATION_MAX: i64 = 10 * 31_556_952;
+/// Nodes, servers and receivers each.
+const MEMBERS_MAX: usize = 250;
+const NAME_MAX: usize = 32;
+/// What the servo allows: one second in twelve.
+const SLEW_MAX_PPM: f64 = 83_333.0;
