@@ -49,6 +49,7 @@ fn plan() -> Plan {
         poll: Exponent(4),
         prefer: false,
         noselect: false,
+        trust: false,
         distance_max: 3.0,
     };
     let engine = engine::Plan {
