@@ -73,8 +73,8 @@ pub enum ReadingKind {
     },
     /// The server is asked at another address from now on.
     Address {
-        /// By which those who follow it name it (RFC 5905 §7.3).
-        reference_id: [u8; 4],
+        /// The reference id of those who follow it (RFC 5905 §7.3).
+        id: [u8; 4],
     },
     /// The receiver's own state.
     Receiver(ReceiverStatus),
