@@ -59,10 +59,14 @@ fn allocations_of_a_service(requests: u32) -> u64 {
         let mut request = [0; 48];
         request[0] = 0x23;
         for n in 0..requests {
+            // Basic and interleaved mode in turn, a hundred requests each.
+            let origin = if n / 100 % 2 == 0 { [0; 8] } else { reply[32..40].try_into().unwrap() };
+            request[24..32].copy_from_slice(&origin);
             request[40..44].copy_from_slice(&(n + 1).to_be_bytes());
             socket.send(&request).unwrap();
             assert_eq!(socket.recv(&mut reply).unwrap(), 48);
-            assert_eq!(reply[24..32], request[40..48]);
+            // The origin says in which mode the answer is.
+            assert!(reply[24..32] == request[40..48] || n % 200 > 100 && reply[24..32] == [0; 8]);
         }
         // It reports ten times a second.
         std::thread::sleep(std::time::Duration::from_millis(400));
@@ -72,12 +76,17 @@ fn allocations_of_a_service(requests: u32) -> u64 {
     service.run();
     let allocated = allocation::count() - before;
     asking.join().unwrap();
-    assert_eq!(told.read().counters.of(Outcome::Served), u64::from(requests));
+    let counters = told.read().counters;
+    let interleaved = counters.of(Outcome::ServedInterleaved);
+    assert_eq!(counters.of(Outcome::Served) + interleaved, u64::from(requests));
+    // All but the first of each hundred, if no stamp comes later than the next request.
+    let most = u64::from(requests / 200 * 99);
+    assert!((most / 2..=most).contains(&interleaved), "{interleaved} of {most}");
     allocated
 }
 
-/// Ten thousand requests: known, new and evicted clients, limited, denied and ignored ones, with
-/// fields, with authenticators, and rubbish.
+/// Ten thousand requests: known, new and evicted clients, limited, denied and ignored ones, in both
+/// modes, with fields, with authenticators, and rubbish.
 #[test]
 fn answering_allocates_nothing() {
     let rules = ["10.1.0.0/16 deny", "10.2.0.0/16 ignore"].map(|line| {
@@ -89,19 +98,32 @@ fn answering_allocates_nothing() {
     let policy = Policy { access, ..Policy::default() };
     let state = State { stratum: 1, leap: LeapIndicator::None, ..State::default() };
     let mut clients = Clients::new(TableSize { clients: 256, ..TableSize::default() }, [5, 6]);
-    let datagrams = datagrams();
+    let mut datagrams = datagrams();
+    let mut receive = [0; 8];
 
     let before = allocation::count();
     for n in 0..10_000u32 {
         let now = Timestamp::EPOCH + Duration::from_micros(i64::from(n) * 10);
-        // Bits that wander through rules, ports and hosts; every eighth is the same host.
-        let host = if n % 8 == 0 { 0 } else { n.wrapping_mul(0x9e37_79b9) >> 14 };
+        let place = n as usize % datagrams.len();
+        // Bits that wander through rules, ports and hosts; every eighth is the same host, and so
+        // is the one that quotes.
+        let is_same = n % 8 == 0 || place == INTERLEAVED;
+        let host = if is_same { 0 } else { n.wrapping_mul(0x9e37_79b9) >> 14 };
         let source = SocketAddr::from((Ipv4Addr::from_bits(0x0a00_0000 | host), 1000));
-        let bytes = &datagrams[n as usize % datagrams.len()];
+        if place == INTERLEAVED {
+            datagrams[place][24..32].copy_from_slice(&receive);
+        }
+        let bytes = &datagrams[place];
         let request = Request { bytes, source, received: Some(now), now };
         if let Some(reply) = respond(&request, &state, &policy, &mut clients).reply() {
+            if let Some(departure) = reply.departure(now) {
+                clients.note_sent(departure, now);
+            }
             let mut out = [0; REPLY_MAX];
             black_box(reply.write(now, black_box(&mut out)));
+            if host == 0 && out[1] > 0 {
+                receive.copy_from_slice(&out[32..40]);
+            }
         }
     }
     assert_eq!(allocation::count() - before, 0);
@@ -111,6 +133,7 @@ fn answering_allocates_nothing() {
     assert_eq!((counters.requests(), clients.len()), (10_000, 256));
     for outcome in [
         Outcome::Served,
+        Outcome::ServedInterleaved,
         Outcome::ServedSymmetric,
         Outcome::KissRate,
         Outcome::KissDeny,
@@ -126,6 +149,9 @@ fn answering_allocates_nothing() {
     }
 }
 
+/// The place of the request that quotes the receive timestamp of an answer.
+const INTERLEAVED: usize = 9;
+
 fn datagrams() -> Vec<Vec<u8>> {
     let plain = |first: u8, length: usize| {
         let mut bytes = vec![0; length];
@@ -134,6 +160,8 @@ fn datagrams() -> Vec<Vec<u8>> {
     };
     let mut field = plain(0x23, 48 + 28);
     field[48..52].copy_from_slice(&[0x01, 0x04, 0, 28]);
+    let mut interleaved = plain(0x23, 48);
+    interleaved[47] = 1;
     let mut keyed = plain(0x23, 68);
     keyed[52..].fill(9);
     vec![
@@ -146,5 +174,6 @@ fn datagrams() -> Vec<Vec<u8>> {
         plain(0x23, 47),
         plain(0x2b, 48),
         plain(0x23, 51),
+        interleaved,
     ]
 }

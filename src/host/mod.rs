@@ -5,6 +5,7 @@ pub mod clock;
 pub mod conductor;
 pub mod control;
 pub mod daemon;
+mod departures;
 pub mod drivers;
 pub mod kernel_clock;
 pub mod plan;

@@ -2,7 +2,8 @@
 //!
 //! Each thread owns its sockets, its memory of clients and its counters. It reads the published
 //! state once a batch; it neither locks, allocates nor logs. T2 is the kernel's receive stamp, T3 is
-//! read just before the batch is sent.
+//! read just before the batch is sent. Replies to clients of interleaved mode, and only those, bring
+//! back a transmit stamp of the kernel's.
 
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -10,12 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration as Pause, Instant};
 
-use maser_kernel::event::{Interest, Watch, wait};
+use maser_kernel::event::{Interest, Readiness, Watch, wait};
 use maser_kernel::socket::{
     Arena, Envelope, Options, Outbox, Outcome as Sending, Received, Stamping, TimestampingSocket,
 };
 
 use super::clock::StampClock;
+use super::departures::Departures;
 use crate::pipe::{Publisher, Put, Reader, Take, Words};
 use crate::server::{Clients, Counters, Outcome, Policy, REPLY_MAX, Reply, Request, respond};
 use crate::state::State;
@@ -84,78 +86,87 @@ impl Service {
 
     /// Serves until stopped.
     pub fn run(mut self) {
-        let mut arena = Arena::new(BATCH, REQUEST_MAX);
-        let mut outbox = Outbox::new(BATCH, REPLY_MAX);
+        let mut buffers = Buffers {
+            arena: Arena::new(BATCH, REQUEST_MAX),
+            outbox: Outbox::new(BATCH, REPLY_MAX),
+            reports: Arena::new(BATCH, REPORT_MAX),
+        };
         let mut told = ServiceReport::default();
         let mut tell_at = Instant::now();
-        let mut sockets = core::mem::take(&mut self.sockets);
-        // Losses are counted by each socket since its start.
-        let mut overflows = vec![0; sockets.len()];
+        let sockets = core::mem::take(&mut self.sockets);
+        let mut doors: Vec<Door> = sockets.into_iter().map(Door::new).collect();
         while !self.stop.load(Ordering::Relaxed) {
-            let mut ready = [false; LISTEN_MAX];
-            self.wait(&sockets, &mut ready);
-            for (index, socket) in sockets.iter_mut().enumerate() {
-                if ready[index % LISTEN_MAX] {
-                    overflows[index] = self
-                        .serve(socket, &mut arena, &mut outbox, &mut told)
-                        .max(overflows[index]);
+            let mut ready = [Readiness::default(); LISTEN_MAX];
+            self.wait(&doors, &mut ready);
+            for (door, ready) in doors.iter_mut().zip(ready) {
+                if ready.error {
+                    self.collect(door, &mut buffers);
+                }
+                if ready.any() {
+                    self.serve(door, &mut buffers, &mut told);
                 }
             }
             if tell_at <= Instant::now() {
                 told.counters = self.clients.counters();
                 told.clients = self.clients.len() as u64;
-                told.overflowed = overflows.iter().sum();
+                told.overflowed = doors.iter().map(|door| door.overflowed).sum();
                 self.report.publish(told);
                 tell_at = Instant::now() + TELL;
             }
         }
     }
 
-    fn wait(&self, sockets: &[TimestampingSocket], ready: &mut [bool; LISTEN_MAX]) {
+    fn wait(&self, doors: &[Door], ready: &mut [Readiness; LISTEN_MAX]) {
         let mut watches: [Watch<'_>; LISTEN_MAX] = core::array::from_fn(|index| {
-            Watch::new(sockets[index.min(sockets.len() - 1)].as_fd(), Interest::Read)
+            Watch::new(doors[index.min(doors.len() - 1)].socket.as_fd(), Interest::Read)
         });
-        let watches = &mut watches[..sockets.len().min(LISTEN_MAX)];
+        let watches = &mut watches[..doors.len().min(LISTEN_MAX)];
         if wait(watches, Some(STOP_WITHIN)).is_err() {
             // Nothing is known to be ready; it must not become a spin.
             std::thread::sleep(STOP_WITHIN);
             return;
         }
         for (ready, watch) in ready.iter_mut().zip(watches) {
-            *ready = watch.readiness().any();
+            *ready = watch.readiness();
         }
     }
 
-    /// One batch; returns how many datagrams the socket has lost so far.
-    fn serve(
-        &mut self,
-        socket: &mut TimestampingSocket,
-        arena: &mut Arena,
-        outbox: &mut Outbox,
-        told: &mut ServiceReport,
-    ) -> u64 {
-        let Ok(received) = socket.receive(arena) else { return 0 };
+    /// One batch.
+    fn serve(&mut self, door: &mut Door, buffers: &mut Buffers, told: &mut ServiceReport) {
+        let Buffers { arena, outbox, .. } = buffers;
+        let Ok(received) = door.socket.receive(arena) else { return };
         let state = self.state.read();
         let now = self.clock.now();
         let mut replies: [Option<(Reply<'_>, Envelope)>; BATCH] = [const { None }; BATCH];
-        let mut overflow = 0;
         for (datagram, slot) in arena.iter().zip(&mut replies).take(received) {
-            overflow = overflow.max(datagram.overflow.unwrap_or(0).into());
+            door.overflowed = door.overflowed.max(datagram.overflow.unwrap_or(0).into());
             *slot = self.answer(&datagram, now, &state);
         }
+        let mut departures = [const { None }; BATCH];
         outbox.clear();
-        for (reply, envelope) in replies.into_iter().flatten() {
+        for ((reply, mut envelope), left) in replies.into_iter().flatten().zip(&mut departures) {
             let mut packet = [0; REPLY_MAX];
             // The last thing before the batch goes: T3 of each is its own.
-            let length = reply.write(self.clock.now(), &mut packet);
+            let now = self.clock.now();
+            *left = reply.departure(now);
+            envelope.stamp = left.is_some();
+            let length = reply.write(now, &mut packet);
             let _ = outbox.push(&packet[..length], envelope);
         }
-        if !outbox.is_empty() {
-            socket.send(outbox);
-            let sent = |index| matches!(outbox.outcome(index), Some(Sending::Sent { .. }));
-            told.unsent += (0..outbox.len()).filter(|index| !sent(*index)).count() as u64;
+        if outbox.is_empty() {
+            return;
         }
-        overflow
+        door.socket.send(outbox);
+        let is_sent = |outcome: &Sending| matches!(outcome, Sending::Sent { .. });
+        told.unsent += outbox.outcomes().filter(|outcome| !is_sent(outcome)).count() as u64;
+        if door.departures.expect(outbox, departures.into_iter()) {
+            self.collect(door, buffers);
+        }
+    }
+
+    fn collect(&mut self, door: &mut Door, buffers: &mut Buffers) {
+        let Door { socket, departures, .. } = door;
+        departures.collect(socket, &mut buffers.reports, &self.clock, &mut self.clients);
     }
 
     fn answer<'s>(
@@ -175,6 +186,27 @@ impl Service {
         let envelope = Envelope { to: datagram.source, from: datagram.reply_from(), stamp: false };
         Some((reply, envelope))
     }
+}
+
+/// One address that is listened on.
+struct Door {
+    socket: TimestampingSocket,
+    departures: Departures,
+    /// Datagrams lost since the start, as the socket counts them.
+    overflowed: u64,
+}
+
+impl Door {
+    fn new(socket: TimestampingSocket) -> Self {
+        Self { socket, departures: Departures::new(), overflowed: 0 }
+    }
+}
+
+/// Room for a batch: requests, replies, reports of the error queue.
+struct Buffers {
+    arena: Arena,
+    outbox: Outbox,
+    reports: Arena,
 }
 
 /// What one service thread tells of itself.
@@ -215,6 +247,8 @@ impl Words for ServiceReport {
 const BATCH: usize = 32;
 /// Bytes of a request that are looked at; NTS with its cookies stays below.
 const REQUEST_MAX: usize = 1280;
+/// Bytes of a report that are looked at: a stamp's report repeats nothing of its datagram.
+const REPORT_MAX: usize = 16;
 /// Addresses listened on.
 pub const LISTEN_MAX: usize = 16;
 /// A burst of some thousand requests waits rather than being lost.

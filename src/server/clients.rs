@@ -16,10 +16,11 @@
 use core::net::IpAddr;
 
 use super::access::{mapped, mask};
+use super::interleave::{Departure, Key, Transmission, Transmissions, receive_after};
 use super::rate::Pace;
 use super::siphash::siphash;
 use super::{Counters, Outcome};
-use crate::time::{System, Timestamp};
+use crate::time::{NtpTimestamp, System, Timestamp};
 use crate::wire::ntp::{Mode, Version};
 
 /// One service thread's memory. Nobody else touches it.
@@ -34,6 +35,7 @@ pub struct Clients {
     key: [u64; 2],
     ipv6_prefix: u8,
     counters: Counters,
+    transmissions: Transmissions,
 }
 
 /// What is known of one client: an IPv4 address, or the IPv6 addresses that begin alike.
@@ -56,6 +58,8 @@ pub struct Client {
     /// Of the last request.
     pub mode: Mode,
     pub(super) pace: Pace,
+    /// The last T2 it was given; zero before the first.
+    receive: NtpTimestamp,
 }
 
 /// How large the table is and who counts as one client.
@@ -90,7 +94,26 @@ impl Clients {
             key,
             ipv6_prefix: size.ipv6_prefix.min(128),
             counters: Counters::default(),
+            transmissions: Transmissions::new(capacity, key),
         }
+    }
+
+    /// Tells when a reply truly left: the kernel's or the card's transmit stamp, never a reading of
+    /// the clock after sending. Its client is told when it asks for it (RFC 9769 §2).
+    pub fn note_sent(&mut self, departure: Departure, stamp: Timestamp<System>) {
+        if let Some(transmission) = departure.at(stamp) {
+            self.transmissions.put(departure.key, transmission);
+        }
+    }
+
+    /// When the reply left that had this T2; known once.
+    pub(super) fn take_sent(&mut self, key: Key) -> Option<Transmission> {
+        self.transmissions.take(key)
+    }
+
+    /// A reply's place in that memory.
+    pub(super) fn key(&self, address: IpAddr, receive: NtpTimestamp) -> Key {
+        Key { client: identity(address, self.ipv6_prefix), receive }
     }
 
     /// Clients remembered now.
@@ -246,7 +269,19 @@ impl Client {
             version,
             mode,
             pace: Pace::new(now),
+            receive: NtpTimestamp::ZERO,
         }
+    }
+
+    /// Whether it was answered before this request.
+    pub(super) const fn is_known(&self) -> bool {
+        self.requests - self.refused > 1
+    }
+
+    /// The T2 of this request, distinct from its others.
+    pub(super) fn date(&mut self, received: NtpTimestamp) -> NtpTimestamp {
+        self.receive = receive_after(self.receive, received);
+        self.receive
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //!   datagram ─► access ─► question ─► clients ─► respond ─► Reply ─► write(now) ─► sendmmsg
-//!               who?      a request?  how often?  the time
+//!               who?      a request?  how often?  the time       └─► departure(now) ─┐
+//!                                        ▲                                           ▼
+//!                                        └───────────── note_sent ◄─── the kernel's transmit stamp
 //! ```
 //!
 //! All of it is pure and allocates only when a table is built. A service thread owns its
@@ -10,6 +12,7 @@
 
 mod access;
 mod clients;
+mod interleave;
 mod outcome;
 mod question;
 mod rate;
@@ -18,6 +21,7 @@ mod siphash;
 
 pub use access::{Access, AccessTable, Prefix, PrefixError, Rule};
 pub use clients::{Client, Clients, TableSize};
+pub use interleave::Departure;
 pub use outcome::{Counters, Outcome};
 pub use rate::RateLimit;
 pub use respond::{Answer, Policy, REPLY_MAX, Reply, Request, respond};

@@ -8,6 +8,8 @@ use core::ops::AddAssign;
 pub enum Outcome {
     /// A client got the time.
     Served,
+    /// A client got the time, and when its last answer truly left (RFC 9769).
+    ServedInterleaved,
     /// A symmetric active request got the time, without an association.
     ServedSymmetric,
     /// An answer that says: not synchronised.
@@ -46,10 +48,11 @@ pub enum Outcome {
 
 impl Outcome {
     /// Count of outcomes.
-    pub const COUNT: usize = 18;
+    pub const COUNT: usize = 19;
     /// Every outcome, in the order of its index.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Served,
+        Self::ServedInterleaved,
         Self::ServedSymmetric,
         Self::ServedUnsynchronised,
         Self::KissRate,
@@ -73,6 +76,7 @@ impl Outcome {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Served => "served",
+            Self::ServedInterleaved => "served-interleaved",
             Self::ServedSymmetric => "served-symmetric",
             Self::ServedUnsynchronised => "served-unsynchronised",
             Self::KissRate => "kiss-rate",
@@ -95,7 +99,13 @@ impl Outcome {
 
     /// Whether a packet goes back that carries the time, or says that it is not known.
     pub const fn is_served(self) -> bool {
-        matches!(self, Self::Served | Self::ServedSymmetric | Self::ServedUnsynchronised)
+        matches!(
+            self,
+            Self::Served
+                | Self::ServedInterleaved
+                | Self::ServedSymmetric
+                | Self::ServedUnsynchronised
+        )
     }
 
     /// Whether a kiss-o'-death goes back.

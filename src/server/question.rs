@@ -9,6 +9,7 @@
 //! anyone who forges the sender can use it to break an association (RFC 5905 §9.2, TEST5).
 
 use super::Outcome;
+use super::interleave::is_receive;
 use crate::time::{Exponent, NtpTimestamp};
 use crate::wire::ntp::{Authenticator, Extensions, Header, Malformed, Mode, Version};
 
@@ -22,6 +23,30 @@ pub(super) struct Question {
     pub(super) poll: Exponent,
     /// T1 of the exchange.
     pub(super) transmit: NtpTimestamp,
+    /// If it may be a request in interleaved mode.
+    pub(super) quote: Option<Quote>,
+}
+
+/// What a request in interleaved mode refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Quote {
+    /// Our T2 of an earlier exchange, as the client says.
+    pub(super) receive: NtpTimestamp,
+    /// The client's receive timestamp, whatever it means there: the origin of an interleaved reply.
+    pub(super) echo: NtpTimestamp,
+}
+
+impl Quote {
+    /// RFC 9769 §2: the origin is a T2, and receive and transmit differ, or the client could not
+    /// tell the two kinds of reply apart.
+    #[inline]
+    fn read(header: &Header) -> Option<Self> {
+        let may_be = is_receive(header.origin)
+            && header.receive != header.transmit
+            && header.version == Version::V4
+            && header.mode == Mode::Client;
+        may_be.then_some(Self { receive: header.origin, echo: header.receive })
+    }
 }
 
 impl Question {
@@ -56,6 +81,7 @@ impl Question {
             mode: header.mode,
             poll: header.poll.clamp(POLL_MIN, POLL_MAX),
             transmit: header.transmit,
+            quote: Quote::read(&header),
         })
     }
 
@@ -191,6 +217,30 @@ mod tests {
         }
         for length in [49, 64, 1000] {
             assert_eq!(read(&packet(0x23, length)), Err(Outcome::Malformed), "{length}");
+        }
+    }
+
+    #[test]
+    fn only_a_version_4_client_quotes_a_receive_timestamp() {
+        let quote = |first: u8, origin: u64, receive: u64, transmit: u64| {
+            let mut bytes = packet(first, 48);
+            for (at, stamp) in [(24, origin), (32, receive), (40, transmit)] {
+                bytes[at..at + 8].copy_from_slice(&stamp.to_be_bytes());
+            }
+            Question::read(&bytes, 40_000).unwrap().quote
+        };
+        let quoted = Quote { receive: NtpTimestamp(77), echo: NtpTimestamp(5) };
+        assert_eq!(quote(0x23, 77, 5, 6), Some(quoted));
+        assert_eq!(quote(0xe3, 77, 5, 6), Some(quoted));
+        // A transmit timestamp or nothing; no telling which; version 3; symmetric active.
+        for (first, origin, receive, transmit) in [
+            (0x23, 78, 5, 6),
+            (0x23, 0, 5, 6),
+            (0x23, 77, 5, 5),
+            (0x1b, 77, 5, 6),
+            (0x21, 77, 5, 6),
+        ] {
+            assert_eq!(quote(first, origin, receive, transmit), None);
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! The answer is decided when the request is read and written when it is sent: [`Reply::write`]
 //! takes the instant of sending, and transmit timestamp and root dispersion are of that instant.
-//! Nothing here allocates, and no answer is longer than its question.
+//! Nothing here allocates, and no answer is longer than its question. An interleaved answer carries
+//! the transmit timestamp of the one before; its own is told later by [`Clients::note_sent`].
 //!
 //! Order of judgement: address, access, format, pace. Silence towards an ignored address comes
 //! before its bytes are read; a datagram that is no request takes no place in the client table.
@@ -10,10 +11,13 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::clients::Client;
+use super::interleave::{Departure, Key, Transmission, transmit_after};
 use super::question::Question;
 use super::{Access, AccessTable, Clients, Outcome, RateLimit};
 use crate::state::State;
-use crate::time::{Duration, LeapIndicator, NtpShort, NtpTimestamp, System, Timestamp, Utc};
+use crate::time::{
+    Duration, Frequency, LeapIndicator, NtpShort, NtpTimestamp, System, Timestamp, Utc,
+};
 use crate::wire::ntp::{Header, KissCode, Mode, ReferenceId};
 
 /// A datagram as it was read.
@@ -85,22 +89,60 @@ impl<'s> Answer<'s> {
 pub struct Reply<'s> {
     header: Header,
     outcome: Outcome,
-    /// T2, and whence T3 comes. A kiss has no time.
-    time: Option<(Timestamp<Utc>, &'s State)>,
+    /// A kiss has no time.
+    time: Option<Time<'s>>,
+}
+
+/// Whence a reply's time comes.
+#[derive(Clone, Copy, Debug)]
+struct Time<'s> {
+    received: Timestamp<Utc>,
+    state: &'s State,
+    /// The reply that is told of in interleaved mode.
+    past: Option<Transmission>,
+    /// Where this reply's own transmit stamp belongs, if it may be asked for.
+    key: Option<Key>,
 }
 
 impl Reply<'_> {
     /// Writes the packet as of `now`, just before it is sent, and returns its length.
     ///
-    /// The transmit timestamp is later than the receive timestamp whatever `now` is.
+    /// The transmit timestamp of a basic reply is later than the receive timestamp whatever `now`
+    /// is; that of an interleaved one is of the reply before.
     pub fn write(self, now: Timestamp<System>, out: &mut [u8; REPLY_MAX]) -> usize {
         let mut header = self.header;
-        if let Some((received, state)) = self.time {
-            header.transmit = NtpTimestamp::of(state.utc(now).max(received + TURNAROUND_MIN));
+        if let Some(Time { received, state, past, .. }) = self.time {
             header.root_dispersion = NtpShort::at_least(state.root_dispersion(now));
+            if let Some(past) = past {
+                header.transmit = past.transmit;
+                // The client's sample is of the exchange before, and as uncertain as that was.
+                header.root_delay = header.root_delay.max(past.root_delay);
+                header.root_dispersion = header.root_dispersion.max(past.root_dispersion);
+            } else {
+                let transmit = NtpTimestamp::of(state.utc(now).max(received));
+                header.transmit = transmit_after(header.receive, transmit);
+            }
         }
         header.write(out);
         Header::LENGTH
+    }
+
+    /// What [`Clients::note_sent`] takes, if this reply's true transmit stamp is worth asking the
+    /// kernel for: its client speaks interleaved mode. `now` is that of [`Reply::write`].
+    #[inline]
+    pub fn departure(&self, now: Timestamp<System>) -> Option<Departure> {
+        let Time { state, key, .. } = self.time?;
+        let key = key?;
+        let is_slewing = now - state.anchor < state.slew_span;
+        let slew = if is_slewing { state.slew } else { Frequency::ZERO };
+        Some(Departure {
+            key,
+            read: now,
+            served: state.utc(now),
+            rate: state.correction_rate + slew,
+            root_delay: NtpShort::at_least(state.root_delay),
+            root_dispersion: NtpShort::at_least(state.root_dispersion(now)),
+        })
     }
 }
 
@@ -145,15 +187,33 @@ fn judge<'s>(
     if let Some(refusal) = refusal {
         return refuse(refusal, client, &question, state, policy, request.now);
     }
-    let received = request.received.filter(|stamp| *stamp <= request.now);
-    if received.is_none() {
-        clients.count_unstamped();
-    }
-    let received = received.unwrap_or(request.now);
+    let stamp = request.received.filter(|stamp| *stamp <= request.now);
+    let received = stamp.unwrap_or(request.now);
     if request.now - received > WAIT_MAX {
         return Answer::Silence(Outcome::Stale);
     }
-    Answer::Reply(serve(&question, state, state.utc(received)))
+    // Leap "unknown" and a stratum contradict each other: then nothing is claimed.
+    let is_synchronised = state.is_synchronised() && state.leap != LeapIndicator::Unknown;
+    let quote = question.quote.filter(|_| is_synchronised && client.is_known());
+    let received = state.utc(received);
+    let receive = client.date(NtpTimestamp::of(received));
+    if stamp.is_none() {
+        clients.count_unstamped();
+    }
+    let mut reply = if is_synchronised {
+        serve(&question, state, (received, receive))
+    } else {
+        serve_unsynchronised(&question, state, (received, receive))
+    };
+    if let (Some(quote), Some(time)) = (quote, &mut reply.time) {
+        time.key = Some(clients.key(source.ip(), receive));
+        time.past = clients.take_sent(clients.key(source.ip(), quote.receive));
+        if time.past.is_some() {
+            reply.header.origin = quote.echo;
+            reply.outcome = Outcome::ServedInterleaved;
+        }
+    }
+    Answer::Reply(reply)
 }
 
 #[derive(Clone, Copy)]
@@ -207,40 +267,49 @@ fn refuse<'s>(
     Answer::Reply(Reply { header, outcome, time: None })
 }
 
-fn serve<'s>(question: &Question, state: &'s State, received: Timestamp<Utc>) -> Reply<'s> {
-    // Leap "unknown" and a stratum contradict each other: then nothing is claimed.
-    let is_synchronised = state.is_synchronised() && state.leap != LeapIndicator::Unknown;
-    let (leap, stratum, reference_id) = if is_synchronised {
-        (state.leap, state.stratum, ReferenceId(state.reference_id))
-    } else {
-        // Never the state's own reason here: some codes bid the client to go away.
-        (LeapIndicator::Unknown, 0, KissCode::Init.reference_id())
-    };
+fn serve<'s>(
+    question: &Question,
+    state: &'s State,
+    (received, receive): (Timestamp<Utc>, NtpTimestamp),
+) -> Reply<'s> {
     let header = Header {
-        leap,
+        leap: state.leap,
         version: question.version,
         mode: question.answer_mode(),
-        stratum,
+        stratum: state.stratum,
         poll: question.poll,
         precision: state.precision,
         root_delay: NtpShort::at_least(state.root_delay),
         root_dispersion: NtpShort::default(),
-        reference_id,
+        reference_id: ReferenceId(state.reference_id),
         // A pulse may have been believed since the request arrived, and clients refuse a reference
         // timestamp that lies ahead (RFC 5905 §A.5.1.1).
         reference: state
             .reference_time
             .map_or(NtpTimestamp::ZERO, |at| NtpTimestamp::of(at.min(received))),
         origin: question.transmit,
-        receive: NtpTimestamp::of(received),
+        receive,
         transmit: NtpTimestamp::ZERO,
     };
     let outcome = match question.answer_mode() {
-        _ if !is_synchronised => Outcome::ServedUnsynchronised,
         Mode::SymmetricPassive => Outcome::ServedSymmetric,
         _ => Outcome::Served,
     };
-    Reply { header, outcome, time: Some((received, state)) }
+    Reply { header, outcome, time: Some(Time { received, state, past: None, key: None }) }
+}
+
+fn serve_unsynchronised<'s>(
+    question: &Question,
+    state: &'s State,
+    dates: (Timestamp<Utc>, NtpTimestamp),
+) -> Reply<'s> {
+    let mut reply = serve(question, state, dates);
+    reply.header.leap = LeapIndicator::Unknown;
+    reply.header.stratum = 0;
+    // Never the state's own reason here: some codes bid the client to go away.
+    reply.header.reference_id = KissCode::Init.reference_id();
+    reply.outcome = Outcome::ServedUnsynchronised;
+    reply
 }
 
 /// Whether a datagram can go back to where this one came from.
@@ -255,9 +324,6 @@ fn is_answerable(source: SocketAddr) -> bool {
 /// The most bytes that any reply takes.
 pub const REPLY_MAX: usize = Header::LENGTH;
 
-/// T3 − T2 at least: 2 × 2⁻³² s, so that the two differ even where an era begins, whose first two
-/// instants share a number. Interleaved mode tells by their difference which one is quoted.
-const TURNAROUND_MIN: Duration = Duration::from_units(2 << 32);
 /// A receive stamp may be so much older than the reading. No queue lasts as long, so beyond it the
 /// clock was stepped in between, and stamp and state no longer belong together.
 const WAIT_MAX: Duration = Duration::SECOND;
@@ -266,4 +332,4 @@ const NOTHING_KNOWN: Duration = Duration::from_seconds(16);
 
 #[cfg(test)]
 #[path = "respond_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -10,14 +10,14 @@ use crate::state::{ErrorTerms, NoiseGrowth, Phase, Term};
 use crate::time::{Exponent, Frequency};
 
 /// 2023-11-14T22:13:20Z on the system clock.
-const T0: Timestamp<System> = Timestamp::from_seconds(1_700_000_000);
+pub(in crate::server) const T0: Timestamp<System> = Timestamp::from_seconds(1_700_000_000);
 
-fn after_micros(micros: i64) -> Timestamp<System> {
+pub(in crate::server) fn after_micros(micros: i64) -> Timestamp<System> {
     T0 + Duration::from_micros(micros)
 }
 
 /// Steered by a receiver, served time 400 ms ahead of the system clock and 20 ppm faster.
-fn synchronised() -> State {
+pub(in crate::server) fn synchronised() -> State {
     State {
         phase: Phase::Locked,
         anchor: T0,
@@ -40,7 +40,7 @@ fn synchronised() -> State {
     }
 }
 
-fn clients() -> Clients {
+pub(in crate::server) fn clients() -> Clients {
     Clients::new(TableSize::default(), [1, 2])
 }
 
@@ -77,8 +77,8 @@ fn the_time_is_the_corrected_time_at_receipt_and_at_sending() {
     let answer = respond(&request, &state, &policy, &mut clients);
     assert_eq!(answer.outcome(), Outcome::Served);
     let header = header(answer, sent).unwrap();
-    assert_eq!(header.receive, NtpTimestamp::of(state.utc(received)));
-    assert_eq!(header.transmit, NtpTimestamp::of(state.utc(sent)));
+    assert_eq!(header.receive.0, NtpTimestamp::of(state.utc(received)).0 | 1);
+    assert_eq!(header.transmit.0, NtpTimestamp::of(state.utc(sent)).0 & !1);
     assert_eq!(header.origin, NtpTimestamp(0x0123_4567_89ab_cdef));
     assert_eq!(header.reference, NtpTimestamp::of(Timestamp::<Utc>::from_seconds(1_699_999_999)));
     assert_eq!((header.stratum, header.leap), (1, LeapIndicator::None));
@@ -119,7 +119,7 @@ fn transmit_is_later_than_receive_whatever_the_clock_does() {
         };
         let answer = respond(&request, &state, &policy, &mut clients);
         let header = header(answer, after_micros(sent)).unwrap();
-        assert_eq!(header.transmit.0, header.receive.0 + 2);
+        assert_eq!(header.transmit.0, header.receive.0 + 1);
     }
     // 2036-02-07T06:28:16Z, where the count of seconds wraps to zero, and around it.
     state = State { correction: Duration::ZERO, correction_rate: Frequency::ZERO, ..state };
@@ -161,17 +161,20 @@ fn the_reference_timestamp_never_lies_ahead() {
     let bytes = asking(1);
     let answer = respond(&request(&bytes, T0), &state, &Policy::default(), &mut clients());
     let header = header(answer, T0).unwrap();
-    assert_eq!(header.reference, header.receive);
+    // The same instant, before T2 is made odd.
+    assert_eq!(header.reference.0 | 1, header.receive.0);
 }
 
 #[test]
 fn a_missing_or_impossible_stamp_is_replaced_and_counted() {
     let (state, policy, mut clients) = (synchronised(), Policy::default(), clients());
     let bytes = asking(1);
-    for received in [None, Some(after_micros(1)), Some(after_micros(3_600_000_000))] {
+    let impossible = [None, Some(after_micros(1)), Some(after_micros(3_600_000_000))];
+    for (n, received) in (0..).zip(impossible) {
         let request = Request { received, ..request(&bytes, T0) };
         let header = header(respond(&request, &state, &policy, &mut clients), T0).unwrap();
-        assert_eq!(header.receive, NtpTimestamp::of(state.utc(T0)));
+        // Odd, and never the same twice.
+        assert_eq!(header.receive.0, (NtpTimestamp::of(state.utc(T0)).0 | 1) + 2 * n);
     }
     assert_eq!(clients.counters().unstamped, 3);
     let stale = Request { received: Some(T0), ..request(&bytes, after_micros(1_000_001)) };
