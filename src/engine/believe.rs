@@ -86,6 +86,7 @@ impl<C: Clock> Engine<C> {
             distance: source.report.distance,
             jitter: source.report.jitter,
             prefer: source.plan.prefer,
+            trust: source.plan.trust,
             pulse: matches!(source.plan.role, Role::Pulse { .. }),
             interval: is_server,
         }

@@ -227,8 +227,8 @@ impl<C: Clock> Engine<C> {
         Some(pulls.fold(start, |sum, (id, weight)| {
             let source = &self.sources[id.index()];
             let path = self.estimator.path_of(id).unwrap_or(0.0);
-            let age = source.last.map_or(0.0, |last| (raw - last.at).seconds().max(0.0));
-            let server = source.errors.of(Term::Server) + FREQUENCY_TOLERANCE * age;
+            // Its error at the sample is what the clock inherits, whatever it does since.
+            let server = source.errors.of(Term::Server);
             sum.with(Term::Path, sum.of(Term::Path) + weight * path)
                 .with(Term::Server, sum.of(Term::Server) + weight * server)
                 .with(
@@ -281,7 +281,5 @@ const LOCK_SAMPLES: u64 = 8;
 const LOCK_LAG: f64 = 1e-6;
 /// What an unwatched crystal drifts at most: a bad one's 100 ppm, not PHI's hope of 15.
 const LOCAL_RATE: f64 = 1e-4;
-/// PHI of RFC 5905 §7.2: what a server's claim loses a second.
-const FREQUENCY_TOLERANCE: f64 = 15e-6;
 /// A clock that somebody moved is looked after so soon, s.
 const CONFIRM_WITHIN: f64 = 2.0;

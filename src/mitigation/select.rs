@@ -16,6 +16,9 @@ pub struct Candidate {
     pub jitter: f64,
     /// The operator prefers it.
     pub prefer: bool,
+    /// The operator takes its time to be true (chrony's `trust`): only trusted ones vote, where
+    /// there are any.
+    pub trust: bool,
     /// It marks seconds by pulses.
     pub pulse: bool,
     /// Its samples are intervals, which the estimate weighs against each other by itself.
@@ -69,13 +72,13 @@ pub fn select(
 /// can tell which. The RFC counts midpoints as well; here only the intervals vote, since a wide
 /// honest source may have its midpoint anywhere.
 fn intersection(candidates: &[Candidate]) -> Option<(f64, f64)> {
-    let mut edges: Vec<(f64, i32)> = candidates
-        .iter()
-        .flat_map(|c| [(c.offset - c.distance, 1), (c.offset + c.distance, -1)])
-        .collect();
+    let only_trusted = candidates.iter().any(|c| c.trust);
+    let voters = || candidates.iter().filter(|c| c.trust || !only_trusted);
+    let mut edges: Vec<(f64, i32)> =
+        voters().flat_map(|c| [(c.offset - c.distance, 1), (c.offset + c.distance, -1)]).collect();
     // Where one interval ends and another begins at the same point they share it: begins first.
     edges.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
-    let majority = i32::try_from(candidates.len() / 2 + 1).ok()?;
+    let majority = i32::try_from(voters().count() / 2 + 1).ok()?;
     let (mut depth, mut most, mut best) = (0, majority, None);
     for (index, (at, change)) in edges.iter().enumerate() {
         depth += change;
@@ -156,6 +159,7 @@ mod tests {
             prefer: false,
             pulse: false,
             interval: false,
+            trust: false,
         }
     }
 
@@ -170,6 +174,18 @@ mod tests {
             judged(&[candidate(0, 0.0, 1e-3), candidate(1, 0.1, 1e-3), candidate(2, 5e-4, 1e-3)]);
         assert_eq!(verdicts, [Verdict::SystemPeer, Verdict::Falseticker, Verdict::Combined]);
         assert_eq!(selection.truechimers, 2);
+    }
+
+    #[test]
+    fn a_trusted_source_is_outvoted_by_trusted_ones_only() {
+        let mut candidates =
+            [candidate(0, 0.0, 1e-3), candidate(1, 0.1, 1e-3), candidate(2, 0.1, 1e-3)];
+        candidates[0].trust = true;
+        let (selection, verdicts) = judged(&candidates);
+        assert_eq!(selection.system_peer, Some(SourceId(0)));
+        assert_eq!(verdicts[1..], [Verdict::Falseticker; 2]);
+        candidates[1].trust = true;
+        assert_eq!(judged(&candidates).0.system_peer, None);
     }
 
     #[test]

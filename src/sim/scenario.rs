@@ -144,6 +144,9 @@ pub struct SourceEntry {
     /// Preferred to any other that survives.
     #[serde(default)]
     pub prefer: bool,
+    /// Taken to be true: only trusted sources vote, where there are any.
+    #[serde(default)]
+    pub trust: bool,
     /// Watched, never followed.
     #[serde(default)]
     pub noselect: bool,
