@@ -137,7 +137,7 @@ impl Path {
         Arrivals([Some(delay), copy])
     }
 
-    /// The route changes: its base delay grows by so much, or shrinks. The opposite change restores
+    /// The route changes: its base delay grows by so much, or shrinks. The negated change restores
     /// it exactly.
     pub fn route_change(&mut self, by: Duration) {
         self.base += by;

@@ -202,8 +202,6 @@ mod tests {
         }
     }
 
-    /// NIST SP 1065, table 31: the first nine of the thousand are these, and for the whole set the
-    /// deviation is tabled; here the definition is worked out by hand for four phases.
     #[test]
     fn allan_deviation_of_a_worked_example() {
         // Frequencies 1, 3, 2 a second: differences 2, −1; √((4 + 1) / 4).
