@@ -194,6 +194,7 @@ impl Words for Reading {
             ReadingKind::Exchange(_) => (7, 0, 0, 0),
             ReadingKind::Polled { reach } => (8, 0, 0, reach.into()),
             ReadingKind::Kissed { code } => (9, u32::from_be_bytes(code).into(), 0, 0),
+            ReadingKind::Address { id } => (10, u32::from_be_bytes(id).into(), 0, 0),
         };
         row.u64(code << 8 | small);
         if let ReadingKind::Exchange(exchange) = self.kind {
@@ -235,6 +236,7 @@ impl Words for Reading {
             6 => ReadingKind::Rollover { eras: u32::try_from(a).unwrap_or(0) },
             8 => ReadingKind::Polled { reach: small },
             9 => ReadingKind::Kissed { code: u32::try_from(a).unwrap_or(0).to_be_bytes() },
+            10 => ReadingKind::Address { id: u32::try_from(a).unwrap_or(0).to_be_bytes() },
             _ => ReadingKind::Refused(Refusal::ALL[usize::from(small) % Refusal::ALL.len()]),
         };
         Self { source, stamp, kind }

@@ -71,6 +71,11 @@ pub enum ReadingKind {
         /// The code, four ASCII letters.
         code: [u8; 4],
     },
+    /// The server is asked at another address from now on.
+    Address {
+        /// The reference id of those who follow it (RFC 5905 §7.3).
+        id: [u8; 4],
+    },
     /// The receiver's own state.
     Receiver(ReceiverStatus),
     /// The receiver's dates are so many times 1024 weeks old and were moved.

@@ -10,6 +10,8 @@ use super::{Failure, print};
 use crate::config;
 use crate::engine::{Role, SourcePlan, StepPolicy};
 use crate::host::plan::{Driver, Plan, Serve};
+use crate::source::association::AssociationPlan;
+use crate::wire::ntp::Version;
 
 /// Which file.
 #[derive(Debug, Args)]
@@ -32,7 +34,8 @@ fn summary(plan: &Plan) -> String {
     };
     let sources = plan.engine.sources.iter().zip(&plan.drivers);
     for (source, driver) in sources {
-        line("source", &source_line(source, driver, plan));
+        let kind = if matches!(driver, Driver::Server { .. }) { "server" } else { "source" };
+        line(kind, &source_line(source, driver, plan));
     }
     if plan.engine.sources.is_empty() {
         line("source", "none; only the machine's own clock could be served");
@@ -77,6 +80,7 @@ fn source_line(source: &SourcePlan, driver: &Driver, plan: &Plan) -> String {
         Driver::Gnss { device, speed } => format!("gnss {} at {speed} bit/s", device.display()),
         Driver::Shm { unit, .. } => format!("shm unit {unit}"),
         Driver::Sock { path } => format!("sock {}", path.display()),
+        Driver::Server { address, port, association } => server(address, *port, association),
     };
     let mut text = format!("{}: {from}", source.name);
     if let Role::Pulse { text: Some(id) } = source.role {
@@ -90,6 +94,32 @@ fn source_line(source: &SourcePlan, driver: &Driver, plan: &Plan) -> String {
     }
     if source.noselect {
         text += ", watched only";
+    }
+    if source.trust {
+        text += ", trusted";
+    }
+    text
+}
+
+fn server(address: &str, port: u16, plan: &AssociationPlan) -> String {
+    let seconds = |poll: crate::time::Exponent| bare(poll.duration());
+    let mut text = format!("{address} port {port}, asked every ");
+    text += &match (seconds(plan.poll_min), seconds(plan.poll_max)) {
+        (least, most) if least == most => least,
+        (least, most) => format!("{least} to {most}"),
+    };
+    for (said, word) in [
+        (plan.iburst, "eight times at the start"),
+        (plan.burst, "four times each"),
+        (plan.interleaved, "interleaved"),
+    ] {
+        if said {
+            text += ", ";
+            text += word;
+        }
+    }
+    if plan.version != Version::V4 {
+        text += &format!(", version {}", plan.version.number());
     }
     text
 }
@@ -129,6 +159,19 @@ leap     /usr/share/zoneinfo/leap-seconds.list
 control  /run/maser/maser.sock
 ";
         assert_eq!(summary(&plan), expected);
+        let text = "[[server]]\naddress='ntp.example.org'\niburst=true\nprefer=true\n\
+                    [[server]]\nname='rack'\naddress='::1'\nport=1123\nminpoll=0\nmaxpoll=0\n\
+                    burst=true\nxleave=true\ntrust=true\n\
+                    [[server]]\naddress='old.example.org'\nversion=3\nnoselect=true\noffset='1ms'\n";
+        let servers = summary(&config::parse("servers", text).unwrap());
+        let expected = "\
+server   ntp.example.org: ntp.example.org port 123, asked every 64.000 s to 1024.000 s, eight times at \
+the start, preferred
+server   rack: ::1 port 1123, asked every 1.000 s, four times each, interleaved, trusted
+server   old.example.org: old.example.org port 123, asked every 64.000 s to 1024.000 s, version 3, \
+offset +1.000 ms, watched only
+";
+        assert!(servers.starts_with(expected), "{servers}");
         let empty = summary(&config::parse("empty", "").unwrap());
         assert!(empty.starts_with("source   none;") && empty.contains("serve    no:"), "{empty}");
     }

@@ -46,7 +46,8 @@ impl<'a> Check<'a> {
 
     /// A plan, meant to be thrown away if there were errors.
     pub fn plan(&mut self, file: &File) -> Plan {
-        let (sources, drivers) = self.sources(&file.source);
+        let (mut sources, mut drivers) = self.sources(&file.source);
+        self.servers(file, &mut sources, &mut drivers);
         let engine = crate::engine::Plan {
             sources,
             policy: self.clock(&file.clock),
@@ -358,7 +359,7 @@ const STEPS: u32 = 3;
 /// What the kernel's tick and the servo allow: one second in twelve.
 const SLEW_LIMIT_PPM: f64 = 83_333.0;
 
-const NTP_PORT: u16 = 123;
+pub(super) const NTP_PORT: u16 = 123;
 const CLIENTS_MAX: usize = 1 << 22;
 
 pub(super) const MICROSECOND: Duration = Duration::from_micros(1);

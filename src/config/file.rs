@@ -25,6 +25,8 @@ pub(super) struct File {
     pub leap: Option<Leap>,
     #[serde(default)]
     pub source: Vec<Spanned<Source>>,
+    #[serde(default)]
+    pub server: Vec<Spanned<Server>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,6 +106,28 @@ pub(super) struct Source {
     pub permissions: Text,
     pub time_limit: Span,
     pub pulse: Flag,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of keys")]
+pub(super) struct Server {
+    pub address: Text,
+    pub port: Whole,
+    pub name: Text,
+    pub iburst: Flag,
+    pub burst: Flag,
+    pub minpoll: Whole,
+    pub maxpoll: Whole,
+    pub prefer: Flag,
+    pub noselect: Flag,
+    pub trust: Flag,
+    pub offset: Span,
+    pub delay_max: Span,
+    pub distance_max: Span,
+    pub version: Whole,
+    /// chrony calls it `xleave`.
+    #[serde(alias = "xleave")]
+    pub interleaved: Flag,
 }
 
 /// `false`, `true`, or how exactly.

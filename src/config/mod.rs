@@ -6,13 +6,14 @@
 //! ```
 //!
 //! Every error names file, line and key, says what is wrong and what would be right. Keys and
-//! defaults are those of chrony's `refclock`, `local` and `allow` where it has one;
+//! defaults are those of chrony's `refclock`, `server`, `local` and `allow` where it has one;
 //! `docs/configuration.md` lists them all.
 
 mod check;
 mod error;
 mod file;
 pub mod scenario;
+mod server;
 mod source;
 mod time;
 

@@ -75,7 +75,7 @@ impl Check<'_> {
         }
     }
 
-    fn source_name(&mut self, key: &Spanned<String>) -> String {
+    pub(super) fn source_name(&mut self, key: &Spanned<String>) -> String {
         let name = key.get_ref();
         let length = name.chars().count();
         if !(1..=NAME_MAX).contains(&length) || name.trim() != name {
@@ -101,10 +101,7 @@ impl Check<'_> {
 
     fn source(&mut self, source: &Source, head: &Head, kind: Kind, heads: &[Head]) -> SourcePlan {
         let text = source.text.as_ref().and_then(|key| self.text(key, kind, heads));
-        let (prefer, noselect) = (flag(source.prefer.as_ref()), flag(source.noselect.as_ref()));
-        if let (true, true, Some(key)) = (prefer, noselect, &source.noselect) {
-            self.error(&key.span(), "contradicts `prefer`; leave one out");
-        }
+        let (prefer, noselect) = self.wishes(source.prefer.as_ref(), source.noselect.as_ref());
         let right = "the stratum of the source itself is 0..=14, 0 for a reference clock";
         let noise = source.noise.as_ref();
         SourcePlan {
@@ -122,14 +119,26 @@ impl Check<'_> {
             poll: Exponent(self.whole(source.poll.as_ref(), -4..=17, 4, POLL_RIGHT)),
             prefer,
             noselect,
-            distance_max: self
-                .time(
-                    source.distance_max.as_ref(),
-                    Duration::NANOSECOND..=Duration::from_seconds(16),
-                    DISTANCE_MAX,
-                )
-                .seconds(),
+            trust: false,
+            distance_max: self.distance_max(source.distance_max.as_ref()),
         }
+    }
+
+    pub(super) fn distance_max(&mut self, key: Option<&Spanned<Time>>) -> f64 {
+        let range = Duration::NANOSECOND..=Duration::from_seconds(16);
+        self.time(key, range, DISTANCE_MAX).seconds()
+    }
+
+    /// Preferred, or never followed.
+    pub(super) fn wishes(
+        &mut self,
+        prefer: Option<&Spanned<bool>>,
+        noselect: Option<&Spanned<bool>>,
+    ) -> (bool, bool) {
+        if let (true, true, Some(key)) = (flag(prefer), flag(noselect), noselect) {
+            self.error(&key.span(), "contradicts `prefer`; leave one out");
+        }
+        (flag(prefer), flag(noselect))
     }
 
     fn declared(&mut self, source: &Source, kind: Kind) -> Declared {
@@ -304,6 +313,8 @@ impl Check<'_> {
             Driver::Gnss { .. } => (source.device.as_ref().map(Spanned::span), "device"),
             Driver::Sock { .. } => (source.path.as_ref().map(Spanned::span), "path"),
             Driver::Shm { .. } => (source.unit.as_ref().map(Spanned::span), "unit"),
+            // No source is one.
+            Driver::Server { .. } => return,
         };
         let reason = format!("another source reads this {what} already; each needs its own");
         self.error(&span.unwrap_or_else(|| table.span()), reason);

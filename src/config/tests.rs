@@ -7,14 +7,17 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::{Role, StepPolicy};
+use crate::engine::{Role, ServerPlan, StepPolicy};
 use crate::host::plan::Driver;
 use crate::sample::SourceId;
 use crate::server::Access;
+use crate::source::association::AssociationPlan;
 use crate::time::{Duration, Exponent, Frequency};
+use crate::wire::ntp::Version;
 
 const STRATUM1: &str = include_str!("../../config/stratum1-gps-pps.toml");
 const DEMO: &str = include_str!("../../config/demo.toml");
+const CLIENT: &str = include_str!("../../config/client.toml");
 
 /// The errors of a text as one string, `""` if there are none.
 fn errors(text: &str) -> String {
@@ -63,6 +66,56 @@ fn the_demo_sample_reads_as_it_says() {
     assert_eq!(plan.engine.sources[1].role, Role::Pulse { text: Some(SourceId(0)) });
     assert!((plan.engine.sources[1].declared.uncertainty - 2e-7).abs() < 1e-18);
     assert_eq!((plan.realtime_priority, plan.lock_memory), (None, false));
+}
+
+#[test]
+fn the_client_sample_reads_as_it_says() {
+    let plan = plan(CLIENT);
+    let [first, _, third, rack] = &plan.engine.sources[..] else { panic!("four servers") };
+    assert_eq!((first.name.as_str(), rack.name.as_str()), ("ntp1.example.org", "rack"));
+    let role = |poll_min, poll_max, delay_max| {
+        Role::Server(ServerPlan {
+            poll_min: Exponent(poll_min),
+            poll_max: Exponent(poll_max),
+            delay_max,
+        })
+    };
+    assert_eq!((first.role, third.role), (role(6, 10, 3.0), role(6, 10, 0.2)));
+    assert_eq!(rack.role, role(0, 4, 3.0));
+    assert!(rack.prefer && !first.prefer && !rack.trust);
+    assert_eq!((first.reference_id, rack.reference_id), ([0; 4], [192, 168, 1, 1]));
+    let association = AssociationPlan {
+        poll_min: Exponent(0),
+        poll_max: Exponent(4),
+        iburst: true,
+        burst: false,
+        interleaved: true,
+        version: Version::V4,
+    };
+    let expected = Driver::Server { address: "192.168.1.1".to_owned(), port: 123, association };
+    assert_eq!(plan.drivers[3], expected);
+}
+
+#[test]
+fn servers_come_after_sources_with_chronys_defaults() {
+    let plan = plan(
+        "[[server]]\naddress='a.b'\n[[source]]\ndriver='sock'\npath='/a'\n\
+         [[server]]\naddress='fe80::1%eth0'\nport=1123\nxleave=true\ntrust=true\noffset='-2ms'\n\
+         [[server]]\naddress='ntp.old'\nversion=1\nburst=true\nminpoll=12\nnoselect=true\n",
+    );
+    let names: Vec<&str> = plan.engine.sources.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["SOCK", "a.b", "[fe80::1%eth0]:1123", "ntp.old"]);
+    let of = |index: usize| match &plan.drivers[index] {
+        Driver::Server { association, .. } => *association,
+        other => panic!("{other:?}"),
+    };
+    let default = of(1);
+    assert!(!default.iburst && !default.burst && !default.interleaved);
+    assert_eq!((default.poll_min, default.poll_max), (Exponent(6), Exponent(10)));
+    assert!(of(2).interleaved && plan.engine.sources[2].trust);
+    assert_eq!(plan.engine.sources[2].declared.offset, Duration::from_millis(-2));
+    assert_eq!((of(3).poll_min, of(3).poll_max), (Exponent(12), Exponent(12)));
+    assert!(of(3).version == Version::V1 && of(3).burst && plan.engine.sources[3].noselect);
 }
 
 #[test]
@@ -157,14 +210,25 @@ fn sources_are_counted() {
     assert_eq!(plan(&full).drivers.len(), 64);
     let told = errors(&(full + &source(64)));
     assert_eq!(told, "m.toml:257: source[64]: 65 sources; at most 64");
+    let server = "[[server]]\naddress='a'\n";
+    let told =
+        errors(&((0..63).map(source).collect::<String>() + server + "[[server]]\naddress='b'"));
+    assert_eq!(told, "m.toml:255: server[1]: 65 sources and servers; at most 64");
 }
 
 #[test]
 fn every_key_is_in_the_manual() {
     let manual = include_str!("../../docs/configuration.md");
-    for table in
-        ["", "[serve]\n", "[serve.rate]\n", "[clock]\n", "[local]\n", "[leap]\n", "[[source]]\n"]
-    {
+    for table in [
+        "",
+        "[serve]\n",
+        "[serve.rate]\n",
+        "[clock]\n",
+        "[local]\n",
+        "[leap]\n",
+        "[[source]]\n",
+        "[[server]]\n",
+    ] {
         let told = errors(&format!("{table}quux_of_no_table = 1"));
         let (_, keys) = told.split_once("known here are ").unwrap();
         for key in keys.split(", ") {
@@ -251,6 +315,56 @@ const MISTAKES: &[(&str, &str)] = &[
         "[[source]]\ndriver='sock'\npath='/a'\ngrain='1ns'\ngrain_corrected='2ns'",
         "source[0].grain_corrected: is larger than `grain`",
     ),
+    ("[[server]]\nport = 123", "m.toml:1: server[0]: `address` is missing; a name or an address"),
+    ("[[server]]\naddres='a'", "m.toml:2: server[0].addres: unknown key; did you mean `address`?"),
+    ("[[server]]\naddress=''", "m.toml:2: server[0].address: \"\" is no name or address; 1 to 253"),
+    ("[[server]]\naddress='[::1]'", "\"[::1]\" has brackets; an address stands alone"),
+    ("[[server]]\naddress='ntp://a'", "is a link; only the name"),
+    ("[[server]]\naddress='a.b:123'", "names a port; say it with the key `port`"),
+    ("[[server]]\naddress='1::2::3'", "is no IPv6 address"),
+    ("[[server]]\naddress='256.1.1.1'", "is no IPv4 address"),
+    ("[[server]]\naddress='a b'", "is no name of a host; letters, digits"),
+    ("[[server]]\naddress='-a'", "is no name of a host"),
+    ("[[server]]\naddress='a%eth0'", "has a scope; only IPv6 addresses have one"),
+    ("[[server]]\naddress='10.0.0.1%eth0'", "has a scope; only IPv6 addresses have one"),
+    (
+        "[[server]]\naddress='fe80::1'",
+        "is of one link; say which by its interface, such as fe80::1%",
+    ),
+    ("[[server]]\naddress='fe80::1%'", "lacks the interface behind its %"),
+    ("[[server]]\naddress='224.0.1.1'", "is no address of one server"),
+    ("[[server]]\naddress='::'", "is no address of one server"),
+    ("[[server]]\naddress='255.255.255.255'", "is no address of one server"),
+    ("[[server]]\naddress='a'\nport=0", "m.toml:3: server[0].port: 0 is out of range; a UDP port"),
+    ("[[server]]\naddress='a'\nport=65536", "server[0].port: 65536 is out of range"),
+    ("[[server]]\naddress='a'\nminpoll=-7", "minpoll: -7 is out of range; log2 of seconds, -6"),
+    ("[[server]]\naddress='a'\nmaxpoll=18", "maxpoll: 18 is out of range; log2 of seconds"),
+    (
+        "[[server]]\naddress='a'\nminpoll=8\nmaxpoll=7",
+        "m.toml:4: server[0].maxpoll: is below `minpoll`, which is 8",
+    ),
+    ("[[server]]\naddress='a'\nversion=5", "version: 5 is out of range; this program speaks"),
+    (
+        "[[server]]\naddress='a'\nversion=3\ninterleaved=true",
+        "m.toml:4: server[0].interleaved: only version 4 has interleaved modes",
+    ),
+    ("[[server]]\naddress='a'\nprefer=true\nnoselect=true", "contradicts `prefer`"),
+    ("[[server]]\naddress='a'\ndelay_max='17s'", "delay_max: 17.000 s is out of range; 1.000 µs"),
+    ("[[server]]\naddress='a'\noffset='2d'", "server[0].offset: 172800.000 s is out of range"),
+    ("[[server]]\naddress='a'\nname=' x'", "server[0].name: a name has 1 to 32 characters"),
+    (
+        "[[server]]\naddress='a.b'\n[[server]]\nname='x'\naddress='A.b'",
+        "m.toml:5: server[1].address: another server has this address and port",
+    ),
+    (
+        "[[source]]\ndriver='sock'\npath='/a'\n[[server]]\naddress='b'\nname='SOCK'",
+        "m.toml:6: server[0].name: source[0] is called \"SOCK\" too; give each its `name`",
+    ),
+    (
+        "[[server]]\naddress='a'\nname='n'\n[[server]]\naddress='b'\nname='n'",
+        "m.toml:6: server[1].name: server[0] is called \"n\" too",
+    ),
+    ("server = 3", "m.toml:1: server: invalid type: integer `3`, expected a list"),
     ("source = 3", "m.toml:1: source: invalid type: integer `3`, expected a list"),
 ];
 
@@ -258,7 +372,7 @@ const MISTAKES: &[(&str, &str)] = &[
 fn mutated() -> impl Strategy<Value = String> {
     let edit = (any::<prop::sample::Index>(), 0usize..12, any::<prop::sample::Index>(), 0usize..12);
     let edits = prop::collection::vec(edit, 1..6);
-    (prop_oneof![Just(STRATUM1), Just(DEMO)], edits).prop_map(|(text, edits)| {
+    (prop_oneof![Just(STRATUM1), Just(DEMO), Just(CLIENT)], edits).prop_map(|(text, edits)| {
         let mut text: Vec<char> =
             text.lines().filter(|l| !l.starts_with('#')).fold(Vec::new(), |mut all, line| {
                 all.extend(line.chars());

@@ -127,6 +127,7 @@ impl<C: Clock> Engine<C> {
             ReadingKind::Kissed { code } => {
                 self.tell(reading.stamp, Some(reading.source), EventKind::Kissed { code });
             }
+            ReadingKind::Address { id } => source.plan.reference_id = id,
             ReadingKind::Receiver(status) => source.report.receiver = status,
             ReadingKind::Rollover { eras } => {
                 self.tell(reading.stamp, Some(reading.source), EventKind::Rollover { eras });

@@ -42,6 +42,9 @@ pub struct SourcePlan {
     pub prefer: bool,
     /// Watched, never followed.
     pub noselect: bool,
+    /// chrony's `trust`: its time is taken to be true, so only another trusted source that
+    /// disagrees can make it a falseticker.
+    pub trust: bool,
     /// A wider error bound than this, s, makes it useless.
     pub distance_max: f64,
 }

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -21,9 +22,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
+use super::client::Place;
 use super::published::Published;
 use crate::engine::SourceReport;
 use crate::observe::{Ledger, Service, Sight, Sources, Tracking};
+use crate::pipe::Reader;
 
 /// A bound control socket. Dropping it removes its file.
 #[derive(Debug)]
@@ -236,6 +239,10 @@ fn with_sight<T: Serialize>(published: &Published, report: impl FnOnce(&Sight<'_
     let names: Vec<String> =
         published.plan.engine.sources.iter().map(|source| source.name.clone()).collect();
     let sources: Vec<SourceReport> = published.sources.iter().map(|reader| reader.read()).collect();
+    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let place = |reader: &Reader<Place>| reader.read().0.unwrap_or(nowhere);
+    let servers: Vec<Option<SocketAddr>> =
+        published.places.iter().map(|reader| reader.as_ref().map(place)).collect();
     let mut service = Service::default();
     for reader in &published.services {
         let report = reader.read();
@@ -251,6 +258,7 @@ fn with_sight<T: Serialize>(published: &Published, report: impl FnOnce(&Sight<'_
         state: &state,
         names: &names,
         sources: &sources,
+        servers: &servers,
         dropped: published.conductor.read().dropped,
         service: (!published.services.is_empty()).then_some(service),
     }))

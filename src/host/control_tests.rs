@@ -49,6 +49,7 @@ fn plan() -> Plan {
         poll: Exponent(4),
         prefer: false,
         noselect: false,
+        trust: false,
         distance_max: 3.0,
     };
     let engine = engine::Plan {
@@ -83,7 +84,8 @@ fn published() -> (Published, Publisher<State>) {
     let report = ConductorReport { dropped: 5, ..ConductorReport::default() };
     let conductor = snapshot(report).1;
     let services = vec![snapshot(ServiceReport { clients: 7, ..ServiceReport::default() }).1; 2];
-    (Published { state, sources, conductor, services, clock, plan: Arc::new(plan) }, publisher)
+    let plan = Arc::new(plan);
+    (Published { state, sources, places: vec![None], conductor, services, clock, plan }, publisher)
 }
 
 fn raw(path: &Path, bytes: &[u8]) -> String {

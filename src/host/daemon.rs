@@ -13,11 +13,12 @@ use maser_kernel::event::EventFd;
 use maser_kernel::process;
 use tracing::warn;
 
+use super::client::{self, Client};
 use super::clock::{SoftwareClock, StampClock, View, precision};
 use super::conductor::{Conductor, ConductorReport};
 use super::drivers;
 use super::kernel_clock::KernelClock;
-use super::plan::Plan;
+use super::plan::{Driver, Plan};
 use super::published::Published;
 use super::service::{self, LISTEN_MAX, Service, ServiceReport};
 use crate::clock::Clock;
@@ -113,10 +114,12 @@ impl Daemon {
             stop: Arc::new(AtomicBool::new(false)),
             threads: Vec::new(),
         };
-        let rings = start.drivers()?;
+        let (publishers, sources) = start.reports();
+        let (rings, places) = start.drivers(&sources)?;
         let (state, state_reader) = snapshot(State::default());
         let services = start.services(sockets, &state_reader)?;
-        start.conduct(rings, state, (state_reader, services))
+        let pipes = Pipes { rings, state, sources: publishers };
+        start.conduct(pipes, Shown { state: state_reader, sources, places, services })
     }
 
     /// Readers of everything that is published.
@@ -150,12 +153,36 @@ impl Drop for Daemon {
 }
 
 impl Start {
-    fn drivers(&mut self) -> Result<Vec<Consumer<Reading>>, StartError> {
+    /// A report for each source, as it is before anything was heard.
+    fn reports(&self) -> (Vec<Publisher<SourceReport>>, Vec<Reader<SourceReport>>) {
+        let clock = SoftwareClock::new(self.clock.clone());
+        let engine = Engine::new(self.plan.engine.clone(), clock);
+        engine.reports().map(snapshot).unzip()
+    }
+
+    /// A thread for each driver, and one for all servers.
+    fn drivers(&mut self, reports: &[Reader<SourceReport>]) -> Result<Driven, StartError> {
         let plan = Arc::clone(&self.plan);
-        let mut rings = Vec::new();
+        let (mut rings, mut places, mut posts) = (Vec::new(), Vec::new(), Vec::new());
         for ((driver, source), id) in plan.drivers.iter().zip(&plan.engine.sources).zip(0u8..) {
             let (producer, consumer) = ring(RING);
             rings.push(consumer);
+            if let Driver::Server { address, port, association } = driver {
+                let (place, reader) = snapshot(client::Place::default());
+                places.push(Some(reader));
+                posts.push(client::Post {
+                    source: crate::sample::SourceId(id),
+                    name: source.name.clone(),
+                    host: address.clone(),
+                    port: *port,
+                    plan: *association,
+                    ring: producer,
+                    report: reports[usize::from(id)].clone(),
+                    place,
+                });
+                continue;
+            }
+            places.push(None);
             let post = drivers::Post {
                 source: crate::sample::SourceId(id),
                 name: source.name.clone(),
@@ -168,7 +195,13 @@ impl Start {
             let driver = driver.clone();
             self.spawn(&format!("source-{id}"), move || drivers::run(&driver, post))?;
         }
-        Ok(rings)
+        if !posts.is_empty() {
+            let (doorbell, stop) = (Arc::clone(&self.doorbell), Arc::clone(&self.stop));
+            let client = Client::new(posts, self.clock.clone(), doorbell, stop);
+            let client = client.map_err(StartError)?;
+            self.spawn("client", move || client.run())?;
+        }
+        Ok((rings, places))
     }
 
     fn services(
@@ -199,21 +232,12 @@ impl Start {
         Ok(readers)
     }
 
-    fn conduct(
-        mut self,
-        rings: Vec<Consumer<Reading>>,
-        state: Publisher<State>,
-        (state_reader, services): (Reader<State>, Vec<Reader<ServiceReport>>),
-    ) -> Result<Daemon, StartError> {
+    fn conduct(mut self, pipes: Pipes, shown: Shown) -> Result<Daemon, StartError> {
         let (report, conductor) = snapshot(ConductorReport::default());
         let (events, events_consumer) = ring(EVENTS);
-        let initial: Vec<SourceReport> = {
-            let clock = SoftwareClock::new(self.clock.clone());
-            Engine::new(self.plan.engine.clone(), clock).reports().collect()
-        };
-        let (publishers, sources) = initial.into_iter().map(snapshot).unzip();
         let (doorbell, stop) = (Arc::clone(&self.doorbell), Arc::clone(&self.stop));
-        let parts = Parts { rings, doorbell, state, sources: publishers, report, events, stop };
+        let Pipes { rings, state, sources } = pipes;
+        let parts = Parts { rings, doorbell, state, sources, report, events, stop };
         let plan = self.plan.engine.clone();
         if self.options.steer {
             let clock = KernelClock::new(self.clock.clone())
@@ -225,9 +249,11 @@ impl Start {
             let conductor = parts.conductor(Engine::new(plan, clock));
             self.spawn("conductor", move || conductor.run())?;
         }
+        let Shown { state, sources, places, services } = shown;
         let published = Published {
-            state: state_reader,
+            state,
             sources,
+            places,
             conductor,
             services,
             clock: self.clock,
@@ -261,6 +287,24 @@ impl Start {
             }
         }
     }
+}
+
+/// Rings of readings, and where each server is asked.
+type Driven = (Vec<Consumer<Reading>>, Vec<Option<Reader<client::Place>>>);
+
+/// The conductor's ends.
+struct Pipes {
+    rings: Vec<Consumer<Reading>>,
+    state: Publisher<State>,
+    sources: Vec<Publisher<SourceReport>>,
+}
+
+/// The ends of those who report.
+struct Shown {
+    state: Reader<State>,
+    sources: Vec<Reader<SourceReport>>,
+    places: Vec<Option<Reader<client::Place>>>,
+    services: Vec<Reader<ServiceReport>>,
 }
 
 /// The conductor's pipes, before it is known which clock it steers.

@@ -53,6 +53,8 @@ pub fn run(driver: &Driver, mut post: Post) {
                 shared_memory(&mut post, *unit, *permissions, Shm::new(limit), *pulse)
             }
             Driver::Sock { path } => datagrams(&mut post, path),
+            // The client thread asks all servers.
+            Driver::Server { .. } => return,
         };
         let Err(error) = outcome else { return };
         if !complained {

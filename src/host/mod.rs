@@ -1,5 +1,6 @@
 //! World 1: Linux. Threads, devices, sockets, privileges and the control plane around the pure core.
 
+pub mod client;
 pub mod clock;
 pub mod conductor;
 pub mod control;

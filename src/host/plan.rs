@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::server::{Policy, TableSize};
+use crate::source::association::AssociationPlan;
 
 /// Everything that a running daemon needs to know.
 #[derive(Clone, Debug)]
@@ -62,5 +63,14 @@ pub enum Driver {
     Sock {
         /// Where to bind it.
         path: PathBuf,
+    },
+    /// An NTP server.
+    Server {
+        /// Its name, or its address, with a scope after `%` where it has one.
+        address: String,
+        /// UDP port.
+        port: u16,
+        /// How it is asked.
+        association: AssociationPlan,
     },
 }

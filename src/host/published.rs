@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::client::Place;
 use super::clock::StampClock;
 use super::conductor::ConductorReport;
 use super::plan::Plan;
@@ -17,6 +18,8 @@ pub struct Published {
     pub state: Reader<State>,
     /// One report for each source, in the order of the plan.
     pub sources: Vec<Reader<SourceReport>>,
+    /// Where each is asked, if it is a server.
+    pub places: Vec<Option<Reader<Place>>>,
     /// The conductor's report of itself.
     pub conductor: Reader<ConductorReport>,
     /// One report for each service thread.

@@ -18,9 +18,11 @@ mod tracking;
 mod tests;
 
 pub use ledger::{Ledger, LedgerTerm};
-pub use sources::{SourceLine, Sources};
+pub use sources::{ServerLine, SourceLine, Sources};
 pub use text::{Scaled, utc};
 pub use tracking::{Requests, Tracking, leap_name};
+
+use core::net::SocketAddr;
 
 use crate::engine::SourceReport;
 use crate::server::Counters;
@@ -38,6 +40,8 @@ pub struct Sight<'a> {
     pub names: &'a [String],
     /// A report of each.
     pub sources: &'a [SourceReport],
+    /// Where each is asked, if it is a server; an unspecified address before its name is resolved.
+    pub servers: &'a [Option<SocketAddr>],
     /// Readings that found no room on their way to the engine.
     pub dropped: u64,
     /// The service threads taken together; none if no time is served.

@@ -1,5 +1,6 @@
 //! `maser sources`: each source, its part in the time, and why.
 
+use core::net::SocketAddr;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -30,6 +31,8 @@ pub struct SourceLine {
     pub verdict: String,
     /// The verdict as a sentence.
     pub reason: String,
+    /// What is said of it if it is a server.
+    pub server: Option<ServerLine>,
     /// Eight polls, the newest in the lowest bit: 1 if a sample came.
     pub reach: u8,
     /// Age of the last sample; none if there was none.
@@ -60,13 +63,29 @@ pub struct SourceLine {
     pub errors_ns: BTreeMap<String, f64>,
 }
 
+/// What only a server has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServerLine {
+    /// Where it is asked; none before its name is resolved.
+    pub address: Option<String>,
+    /// The stratum that it declares, 16 if it does not know the time; none before it answered.
+    pub stratum: Option<u8>,
+    /// Interval between polls that the estimate asks for; none before it asks.
+    pub poll_s: Option<f64>,
+    /// Round trip of the last exchange; none before there was one.
+    pub delay_ns: Option<f64>,
+}
+
 impl Sources {
     /// The report of an instant.
     pub fn of(sight: &Sight<'_>) -> Self {
         let unnamed = String::new();
         let lines = sight.sources.iter().map(|report| {
-            let name = sight.names.get(report.source.index()).unwrap_or(&unnamed);
-            SourceLine::of(report, name, sight.now)
+            let index = report.source.index();
+            let name = sight.names.get(index).unwrap_or(&unnamed);
+            let server = sight.servers.get(index).copied().flatten();
+            let server = server.map(|address| ServerLine::of(report, address));
+            SourceLine { server, ..SourceLine::of(report, name, sight.now) }
         });
         Self { sources: lines.collect() }
     }
@@ -87,6 +106,7 @@ impl SourceLine {
             name: name.to_owned(),
             verdict: report.verdict.name().to_owned(),
             reason: report.verdict.to_string(),
+            server: None,
             reach: report.reach,
             last_sample_age_ns: report.last_sample.map(|at| nanoseconds_of(now.since(at))),
             offset_ns: nanoseconds_of(report.offset),
@@ -114,18 +134,42 @@ impl SourceLine {
             (0, 0) => "-".to_owned(),
             (used, in_view) => format!("{used}/{in_view}"),
         };
+        let server = self.server.as_ref();
+        let of_server = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         vec![
             self.tally.to_string(),
             self.name.clone(),
+            of_server(server.and_then(|s| s.address.clone())),
+            of_server(server.and_then(|s| s.stratum).map(|stratum| stratum.to_string())),
+            of_server(server.and_then(|s| s.poll_s).map(poll)),
             format!("{:03o}", self.reach),
             self.last_sample_age_ns.map_or_else(|| "-".to_owned(), age),
             claim(ns(self.offset_ns).signed().to_string()),
             claim(format!("± {}", ns(self.distance_ns))),
             or_none(ns(self.jitter_ns).to_string()),
+            of_server(server.and_then(|s| s.delay_ns).map(|delay| ns(delay).to_string())),
             self.text_delay_ns.map_or_else(|| "-".to_owned(), |delay| ns(delay).to_string()),
             satellites,
             self.reason.clone(),
         ]
+    }
+}
+
+impl ServerLine {
+    fn of(report: &SourceReport, address: SocketAddr) -> Self {
+        let heard = report.stratum > 0;
+        Self {
+            address: (!address.ip().is_unspecified()).then(|| match address {
+                SocketAddr::V4(v4) => v4.ip().to_string(),
+                SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+                    format!("{}%{}", v6.ip(), v6.scope_id())
+                }
+                SocketAddr::V6(v6) => v6.ip().to_string(),
+            }),
+            stratum: heard.then_some(report.stratum),
+            poll_s: (report.poll > 0.0).then_some(report.poll),
+            delay_ns: heard.then(|| nanoseconds(report.delay)),
+        }
     }
 }
 
@@ -135,9 +179,21 @@ impl fmt::Display for Sources {
         if self.sources.is_empty() {
             return writeln!(f, "no sources are configured");
         }
-        let mut rows = vec![HEAD.map(str::to_owned).to_vec()];
-        rows.extend(self.sources.iter().map(SourceLine::cells));
-        table(f, &RIGHT, &rows)
+        let servers = self.sources.iter().any(|source| source.server.is_some());
+        let clocks = self.sources.iter().any(|source| source.server.is_none());
+        let shown = |of: Of| match of {
+            Of::Any => true,
+            Of::Server => servers,
+            Of::Clock => clocks,
+        };
+        let columns: Vec<usize> = (0..HEAD.len()).filter(|n| shown(HEAD[*n].2)).collect();
+        let mut rows = vec![columns.iter().map(|n| HEAD[*n].0.to_owned()).collect()];
+        rows.extend(self.sources.iter().map(|source| {
+            let cells = source.cells();
+            columns.iter().map(|n| cells[*n].clone()).collect()
+        }));
+        let right: Vec<bool> = columns.iter().map(|n| HEAD[*n].1).collect();
+        table(f, &right, &rows)
     }
 }
 
@@ -165,12 +221,19 @@ impl fmt::Display for Verbose<'_> {
             writeln!(f, "  samples  {samples} made, {believed} believed, {rejected} rejected")?;
             writeln!(f, "  dropped  {dropped}")?;
             writeln!(f, "  errors   {errors}")?;
-            writeln!(f, "  fix      {}", source.fix)?;
+            if source.server.is_none() {
+                writeln!(f, "  fix      {}", source.fix)?;
+            }
         }
         writeln!(f, "\noffset = source − local: positive, the served time was behind.")?;
         writeln!(f, "tally: o followed by pulse, * followed, + combined, # reserve,")?;
         writeln!(f, "       - outlier, x falseticker, blank unusable")
     }
+}
+
+/// An interval between polls, s.
+fn poll(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{:.0} ms", seconds * 1e3) } else { format!("{seconds:.0} s") }
 }
 
 /// An age in whole seconds, minutes, hours or days.
@@ -193,16 +256,28 @@ const fn fix_name(fix: Fix) -> &'static str {
     }
 }
 
-const HEAD: [&str; 10] = [
-    "",
-    "source",
-    "reach",
-    "last",
-    "offset",
-    "distance",
-    "jitter",
-    "text delay",
-    "sats",
-    "verdict",
+/// Which sources have something to say in a column.
+#[derive(Clone, Copy)]
+enum Of {
+    Any,
+    Server,
+    Clock,
+}
+
+/// Head, whether it holds numbers (aligned right), and whose it is; in the order of the cells.
+const HEAD: [(&str, bool, Of); 14] = [
+    ("", false, Of::Any),
+    ("source", false, Of::Any),
+    ("address", false, Of::Server),
+    ("stratum", true, Of::Server),
+    ("poll", true, Of::Server),
+    ("reach", true, Of::Any),
+    ("last", true, Of::Any),
+    ("offset", true, Of::Any),
+    ("distance", true, Of::Any),
+    ("jitter", true, Of::Any),
+    ("delay", true, Of::Server),
+    ("text delay", true, Of::Clock),
+    ("sats", true, Of::Clock),
+    ("verdict", false, Of::Any),
 ];
-const RIGHT: [bool; 10] = [false, false, true, true, true, true, true, true, true, false];

@@ -107,7 +107,8 @@ fn service() -> Service {
 fn with_sight<T>(state: &State, report: impl FnOnce(&Sight<'_>) -> T) -> T {
     let names = ["GPS", "PPS", "spare"].map(str::to_owned);
     let (names, sources, service) = (&names[..], &reports()[..], Some(service()));
-    report(&Sight { now: now(), state, names, sources, dropped: 0, service })
+    let servers = &[None; 3][..];
+    report(&Sight { now: now(), state, names, sources, servers, dropped: 0, service })
 }
 
 #[test]
@@ -222,7 +223,9 @@ fn tracking_and_ledger_read_well_on_a_terminal() {
 fn nothing_known_is_told_as_such() {
     let names: &[String] = &[];
     let state = State::default();
-    let sight = Sight { now: now(), state: &state, names, sources: &[], dropped: 0, service: None };
+    let (sources, servers) = (&[][..], &[][..]);
+    let sight =
+        Sight { now: now(), state: &state, names, sources, servers, dropped: 0, service: None };
     let tracking = Tracking::of(&sight);
     assert_eq!((tracking.stratum, tracking.leap.as_str()), (16, "unknown"));
     assert_eq!((&tracking.source, &tracking.requests), (&None, &None));
@@ -252,4 +255,44 @@ fn times_are_scaled_to_be_read() {
     assert_eq!(Scaled::of_nanoseconds(5.0).signed().to_string(), "+5.000 ns");
     assert_eq!(Scaled::of_nanoseconds(0.0).signed().to_string(), "0 ns");
     assert!(nanoseconds(f64::NAN).is_finite() && nanoseconds(f64::INFINITY).is_finite());
+}
+
+#[test]
+fn servers_have_columns_of_their_own() {
+    let [_, _, blank] = reports()[..] else { panic!("three reports") };
+    let heard = SourceReport {
+        source: SourceId(0),
+        verdict: Verdict::SystemPeer,
+        reach: 0o377,
+        last_sample: Some(now() - Duration::from_seconds(7)),
+        distance: 2e-3,
+        poll: 64.0,
+        delay: 1.25e-3,
+        stratum: 2,
+        ..blank
+    };
+    let silent = SourceReport { source: SourceId(1), ..blank };
+    let names = &["near", "far"].map(str::to_owned)[..];
+    let servers = &[Some("192.0.2.1:123".parse().unwrap()), Some("0.0.0.0:0".parse().unwrap())][..];
+    let (state, sources) = (state(), &[heard, silent][..]);
+    let sight =
+        Sight { now: now(), state: &state, names, sources, servers, dropped: 0, service: None };
+    let sources = Sources::of(&sight);
+    let text = sources.to_string();
+    let lines: Vec<Vec<&str>> = text.lines().map(|l| l.split_whitespace().collect()).collect();
+    let head = "source address stratum poll reach last offset distance jitter delay verdict";
+    assert_eq!(lines[0].join(" "), head, "no columns of reference clocks\n{text}");
+    assert_eq!(lines[1][..9], ["*", "near", "192.0.2.1", "2", "64", "s", "377", "7.0", "s"]);
+    assert!(text.contains("1.250 ms"), "{text}");
+    assert_eq!(lines[2][..5], ["far", "-", "-", "-", "000"], "{text}");
+    let json: Value = serde_json::to_value(&sources).unwrap();
+    assert_eq!(json["sources"][0]["server"]["address"], "192.0.2.1");
+    assert_eq!(json["sources"][0]["server"]["delay_ns"], 1_250_000.0);
+    assert_eq!(json["sources"][1]["server"]["address"], Value::Null);
+
+    let servers = &[Some("[fe80::1%3]:123".parse().unwrap()), None][..];
+    let mixed = Sources::of(&Sight { servers, ..sight });
+    assert_eq!(mixed.sources[1].server, None);
+    let text = mixed.to_string();
+    assert!(text.contains("fe80::1%3") && text.contains("text delay"), "{text}");
 }

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails on the stage fails its test")]
 
+mod ask;
 mod decode;
 mod follow;
 mod once;

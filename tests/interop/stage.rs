@@ -141,6 +141,15 @@ impl Place {
         Some((left, right))
     }
 
+    /// Names known in a namespace, which `ip netns exec` shows there as /etc/hosts. Only a process
+    /// started later sees the file; what is written into it later, any.
+    pub fn hosts(&self, text: &str) {
+        let Self::Namespace(name) = self else { panic!("names of this machine are left alone") };
+        let folder = Path::new("/etc/netns").join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("hosts"), text).unwrap();
+    }
+
     /// Runs `ip`, which must succeed.
     fn ip(&self, arguments: &[&str]) {
         let done = self.run(Path::new("ip"), arguments);
@@ -184,6 +193,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         if let Self::Namespace(name) = self {
             let _ = Command::new("ip").args(["netns", "del", name]).output();
+            let _ = std::fs::remove_dir_all(Path::new("/etc/netns").join(name));
+            // Gone with the last of them.
+            let _ = std::fs::remove_dir("/etc/netns");
         }
     }
 }

@@ -134,6 +134,7 @@ pub fn plan_of(plan: &WorldPlan) -> Plan {
         poll: Exponent(3),
         prefer: false,
         noselect: false,
+        trust: false,
         distance_max: 3.0,
     };
     let sources = vec![source("text", Role::Text, 0.2), source("pulse", plan.role, 1e-6)];

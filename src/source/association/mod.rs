@@ -163,6 +163,17 @@ impl Association {
         }
     }
 
+    /// The server is asked at another address from now on: what was learned of the old one is
+    /// forgotten, the pace of the requests is kept.
+    pub fn move_on(&mut self) {
+        self.pending = None;
+        self.answered = None;
+        self.kept = None;
+        self.missed = 0;
+        self.reach = 0;
+        self.schedule.move_on();
+    }
+
     /// What the engine is to hear, oldest first.
     pub fn poll_reading(&mut self) -> Option<Reading> {
         self.readings.pop_front()

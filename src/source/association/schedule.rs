@@ -134,6 +134,14 @@ impl Schedule {
         self.stopped = true;
     }
 
+    /// Another server is asked: the old one's wishes and distance do not bind.
+    pub fn move_on(&mut self) {
+        self.fetch = false;
+        self.floor = 0.0;
+        self.stopped = false;
+        self.round_trip = PATIENCE_MAX;
+    }
+
     /// Between polls, s.
     fn interval(&self, asked: f64, reachable: bool) -> f64 {
         let wanted = match asked {

@@ -411,6 +411,22 @@ fn burst_is_four_requests_a_poll_while_the_server_answers() {
 }
 
 #[test]
+fn another_address_is_another_server() {
+    let mut association = association(AssociationPlan { interleaved: true, ..plan() });
+    let request = send(&mut association, 0.0);
+    take(&mut association, &reply(&request, 0.0), 0.0);
+    let request = send(&mut association, 20.0);
+    take(&mut association, &kiss(b"RSTR", &request, 20.0), 20.0);
+    association.move_on();
+    assert_eq!(association.reach(), 0);
+    assert!((due(&association, 0.0) - 36.0).abs() < 0.2, "asked again, at the same pace");
+    let fresh = send(&mut association, 40.0);
+    assert!(fresh.origin.is_zero());
+    let late = take(&mut association, &reply(&request, 20.0), 40.0);
+    assert_eq!(late, [ReadingKind::Refused(Refusal::Bogus)]);
+}
+
+#[test]
 fn the_same_seed_asks_the_same() {
     let run = || {
         let mut association = association(AssociationPlan { interleaved: true, ..plan() });

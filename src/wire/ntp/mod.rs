@@ -19,6 +19,7 @@
 mod extension;
 mod header;
 mod malformed;
+mod md5;
 mod reference_id;
 mod writer;
 

@@ -1,6 +1,9 @@
 //! Four bytes that say where time comes from, or why there is none (RFC 5905 §7.3, §7.4).
 
 use core::fmt;
+use core::net::IpAddr;
+
+use super::md5;
 
 /// The reference identifier. Its meaning hangs on the stratum that it came with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +16,18 @@ impl ReferenceId {
         let mut bytes = [0; 4];
         bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
         text.bytes().all(|b| b.is_ascii_graphic() || b == b' ').then_some(Self(bytes))
+    }
+
+    /// Of a server that others follow: its IPv4 address, or the first four bytes of the MD5 digest
+    /// of its IPv6 address (RFC 5905 §7.3).
+    pub fn of_address(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self(address.octets()),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = md5::digest(&address.octets());
+                Self([a, b, c, d])
+            }
+        }
     }
 
     /// How an operator reads it: text at stratum 0 and 1, an IPv4 address above, although an IPv6
@@ -139,6 +154,14 @@ mod tests {
         assert_eq!(shown(b"RATE", 0), "RATE");
         assert_eq!(shown(b"GPS\0", 2), "71.80.83.0");
         assert_eq!(shown(&[203, 0, 113, 7], 16), "203.0.113.7");
+    }
+
+    #[test]
+    fn addresses_name_servers() {
+        let of = |text: &str| ReferenceId::of_address(text.parse().unwrap()).0;
+        assert_eq!(of("192.0.2.7"), [192, 0, 2, 7]);
+        // md5sum of fifteen zeros and a one.
+        assert_eq!(of("::1"), [0xcf, 0x40, 0x4d, 0xc8]);
     }
 
     #[test]
