@@ -68,7 +68,7 @@ fn element<'t, 'a>(
 ) -> Option<&'t Spanned<DeValue<'a>>> {
     let Some(index) = index else { return Some(value) };
     match value.get_ref() {
-        DeValue::Array(items) => items.iter().nth(index),
+        DeValue::Array(items) => items.get(index),
         _ => None,
     }
 }

@@ -110,7 +110,7 @@ fn mark(
     variance: f64,
 ) {
     // Outliers and lies are no part of the law.
-    let fair = FAIR_SIGMAS * libm::sqrt(variance) + GRAIN;
+    let fair = FAIR_SIGMAS * libm::sqrt(variance);
     if (utc - now).seconds().abs() <= fair {
         reference.take_refclock(raw, utc.offset_from(raw), variance);
     }
@@ -151,11 +151,11 @@ fn of_receiver(entry: &ReceiverEntry) -> Option<f64> {
     let model = &entry.model;
     let lawful = model.late.is_empty() && model.wave.is_none();
     let tick = model.sawtooth.map_or(0.0, |sawtooth| sawtooth.amplitude);
-    lawful.then_some(model.noise * model.noise + tick * tick / 3.0)
+    lawful.then_some(model.noise * model.noise + tick * tick / 3.0 + GRAIN * GRAIN)
 }
 
 /// What is known of a rate before any reading: no usable crystal is further off.
 const FREQUENCY_SIGMA: f64 = 3e-5;
 const FAIR_SIGMAS: f64 = 8.0;
-/// Rounding of stamps, s.
-const GRAIN: f64 = 1e-9;
+/// Rounding of stamps, s: nothing is known exactly.
+const GRAIN: f64 = 1e-12;

@@ -111,6 +111,19 @@ enum Key {
 }
 
 impl What {
+    /// Whether it moves a clock or stops a machine, rather than what it hears.
+    pub const fn moves_clock(self) -> bool {
+        matches!(
+            self,
+            Self::StepClock
+                | Self::SlewClock
+                | Self::JumpOscillator
+                | Self::JumpFrequency
+                | Self::Stall
+                | Self::Suspend
+        )
+    }
+
     /// The keys that mean something beside this word; `true`: it must be said.
     const fn takes(self) -> Takes {
         use Key::{By, ByPpm, Direction, Link, Node, Receiver, Server, Until};
@@ -156,7 +169,7 @@ impl Happening {
                     mistake("what", format!("this needs the key `{name}`, which is missing"));
                 }
                 None if present => {
-                    mistake(name, "has no effect on this event; leave it out".into())
+                    mistake(name, "has no effect on this event; leave it out".into());
                 }
                 _ => {}
             }

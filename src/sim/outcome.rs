@@ -32,6 +32,8 @@ pub struct Course {
     pub duration: f64,
     /// Begin and end of each event.
     pub events: Vec<(f64, f64)>,
+    /// Which of them move a clock or a machine: the reference is told of those.
+    pub moves: Vec<(f64, f64)>,
 }
 
 /// What came out of a scenario with one seed.
@@ -107,7 +109,7 @@ impl Figures {
             coverage: coverage(judged),
             tightness: against_p99(quantile(&mut bounds, 0.5)),
             tightness_without_path: against_p99(quantile(&mut without_path, 0.5)),
-            rms_vs_kalman: against_reference(settled),
+            rms_vs_kalman: against_reference(judged, course),
             requests_per_day: Some(requests as f64 * 86_400.0 / course.duration),
             event_max: largest(affected.map(|j| j.error.abs())),
             recovery: first.and_then(|first| {
@@ -166,9 +168,19 @@ fn coverage(judged: &[Judged]) -> Option<f64> {
     (claimed > 0).then(|| f64::from(kept) / f64::from(claimed))
 }
 
-fn against_reference(judged: &[Judged]) -> Option<f64> {
-    let both = || judged.iter().filter_map(|j| Some((j.error, j.reference?)));
-    let (ours, reference) = (rms(both().map(|b| b.0))?, rms(both().map(|b| b.1))?);
+/// What follows an event that moves the clock says nothing about the estimate.
+fn against_reference(judged: &[Judged], course: &Course) -> Option<f64> {
+    let settle = second(course.settle);
+    let moved = |at: usize| {
+        let within =
+            |(begin, end): &(f64, f64)| (second(*begin)..=second(end + AFTERMATH)).contains(&at);
+        course.moves.iter().any(within)
+    };
+    let compared = || {
+        let looks = judged.iter().enumerate().skip(settle).filter(|(at, _)| !moved(*at));
+        looks.filter_map(|(_, look)| Some((look.error, look.reference?)))
+    };
+    let (ours, reference) = (rms(compared().map(|b| b.0))?, rms(compared().map(|b| b.1))?);
     (reference > 0.0).then(|| ours / reference)
 }
 
@@ -213,7 +225,7 @@ mod tests {
     }
 
     fn course(settle: f64, events: &[(f64, f64)]) -> Course {
-        Course { settle, duration: 8.0, events: events.to_vec() }
+        Course { settle, duration: 8.0, events: events.to_vec(), moves: Vec::new() }
     }
 
     #[test]

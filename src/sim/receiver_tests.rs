@@ -7,9 +7,9 @@ use crate::sim::{Announcement, Outlier, Queueing, Sawtooth, Wave};
 const START: Timestamp<Utc> = Timestamp::from_seconds(1_700_000_000);
 const ERA: i64 = 1024 * WEEK_SECONDS;
 
-fn receiver(plan: ReceiverPlan) -> Receiver {
+fn receiver(plan: &ReceiverPlan) -> Receiver {
     plan.check().unwrap();
-    Receiver::new(&plan, 3, START)
+    Receiver::new(plan, 3, START)
 }
 
 fn full() -> ReceiverPlan {
@@ -22,7 +22,7 @@ fn run(receiver: &mut Receiver, readings: u32) -> Vec<Emission> {
 }
 
 /// Marks: stamp − what they tell, s.
-fn mark_errors(plan: ReceiverPlan, readings: u32) -> Vec<f64> {
+fn mark_errors(plan: &ReceiverPlan, readings: u32) -> Vec<f64> {
     let mut receiver = receiver(plan);
     run(&mut receiver, readings)
         .iter()
@@ -55,13 +55,13 @@ fn rms(values: &[f64]) -> f64 {
 
 #[test]
 fn without_any_key_marks_are_exact() {
-    assert_eq!(mark_errors(ReceiverPlan::default(), 100), [0.0; 100]);
+    assert_eq!(mark_errors(&ReceiverPlan::default(), 100), [0.0; 100]);
 }
 
 #[test]
 fn every_reading_comes_in_its_turn() {
     for rate in [1, 7, 16] {
-        let mut receiver = receiver(ReceiverPlan { rate, ..ReceiverPlan::default() });
+        let mut receiver = receiver(&ReceiverPlan { rate, ..ReceiverPlan::default() });
         let mut due = receiver.due();
         assert_eq!(due, START);
         let times: Vec<Timestamp<Utc>> = (0..5 * rate)
@@ -85,7 +85,7 @@ fn a_full_receiver_tells_correction_pulse_and_label() {
         correction: Correction::Right,
         ..full()
     };
-    let mut receiver = receiver(plan);
+    let mut receiver = receiver(&plan);
     let first = receiver.next_reading();
     let second = START + Duration::from_seconds(1);
     let [correction, pulse, status, label] = first[..] else { panic!("{first:?}") };
@@ -103,7 +103,7 @@ fn a_full_receiver_tells_correction_pulse_and_label() {
 fn corrections_take_the_tick_away_or_do_not() {
     let left = |correction| {
         let sawtooth = Some(Sawtooth { amplitude: 1.1e-8, step: 0.137 });
-        let mut receiver = receiver(ReceiverPlan { sawtooth, correction, ..full() });
+        let mut receiver = receiver(&ReceiverPlan { sawtooth, correction, ..full() });
         let errors: Vec<f64> = (0..2000)
             .map(|_| {
                 let all = receiver.next_reading();
@@ -135,18 +135,18 @@ fn corrections_take_the_tick_away_or_do_not() {
 #[test]
 fn errors_of_stamps_follow_their_laws() {
     let plan = ReceiverPlan::default;
-    let noise = mark_errors(ReceiverPlan { noise: 1e-6, ..plan() }, 50_000);
+    let noise = mark_errors(&ReceiverPlan { noise: 1e-6, ..plan() }, 50_000);
     assert!((rms(&noise) / 1e-6 - 1.0).abs() < 0.02);
     let late = vec![Queueing::Exponential(2e-6)];
-    let late = mark_errors(ReceiverPlan { late, ..plan() }, 50_000);
+    let late = mark_errors(&ReceiverPlan { late, ..plan() }, 50_000);
     assert!(late.iter().all(|e| *e >= 0.0));
     assert!((late.iter().sum::<f64>() / 5e4 / 2e-6 - 1.0).abs() < 0.03);
     let wave = Some(Wave { amplitude: 2e-8, period: 1000.0 });
-    let wave = mark_errors(ReceiverPlan { wave, ..plan() }, 10_000);
+    let wave = mark_errors(&ReceiverPlan { wave, ..plan() }, 10_000);
     assert!((rms(&wave) / (2e-8 / libm::sqrt(2.0)) - 1.0).abs() < 0.001);
     assert!((wave[249] - 2e-8).abs() < 1e-16 && wave[499].abs() < 1e-16);
     let outlier = Some(Outlier { probability: 0.01, size: 1e-2 });
-    let wild = mark_errors(ReceiverPlan { outlier, ..plan() }, 50_000);
+    let wild = mark_errors(&ReceiverPlan { outlier, ..plan() }, 50_000);
     let [early, late] =
         [-1e-2, 1e-2].map(|at| wild.iter().filter(|e| (**e - at).abs() < 1e-9).count());
     assert!((200..300).contains(&early) && (200..300).contains(&late), "{early} {late}");
@@ -155,8 +155,8 @@ fn errors_of_stamps_follow_their_laws() {
 
 #[test]
 fn what_is_added_leaves_the_noise_as_it_was() {
-    let plain = mark_errors(ReceiverPlan { noise: 1e-6, ..ReceiverPlan::default() }, 500);
-    let mut with = receiver(ReceiverPlan {
+    let plain = mark_errors(&ReceiverPlan { noise: 1e-6, ..ReceiverPlan::default() }, 500);
+    let mut with = receiver(&ReceiverPlan {
         noise: 1e-6,
         pulse_lost: 0.2,
         pulse_extra: 0.1,
@@ -184,7 +184,7 @@ fn text_and_pulses_are_lost_doubled_and_wrong_as_often_as_planned() {
         pulse_extra: 0.3,
         ..full()
     };
-    let all = run(&mut receiver(plan), 20_000);
+    let all = run(&mut receiver(&plan), 20_000);
     let labels = label_errors(&all);
     assert!((17_800..18_200).contains(&labels.len()), "{}", labels.len());
     let wrong = labels.iter().filter(|by| **by == 1).count();
@@ -199,7 +199,7 @@ fn text_and_pulses_are_lost_doubled_and_wrong_as_often_as_planned() {
 #[test]
 fn kinds_bring_what_they_are_called() {
     let seen = |kind| {
-        let all = run(&mut receiver(ReceiverPlan { kind, ..ReceiverPlan::default() }), 10);
+        let all = run(&mut receiver(&ReceiverPlan { kind, ..ReceiverPlan::default() }), 10);
         let has = |what: fn(&ReadingKind) -> bool| all.iter().any(|e| what(&e.kind));
         [
             has(|kind| matches!(kind, ReadingKind::Mark { .. })),
@@ -215,7 +215,7 @@ fn kinds_bring_what_they_are_called() {
 
 #[test]
 fn an_outage_is_told_and_ends() {
-    let mut receiver = receiver(full());
+    let mut receiver = receiver(&full());
     run(&mut receiver, 5);
     receiver.set(Fault::Outage, true);
     let dark = run(&mut receiver, 10);
@@ -231,7 +231,7 @@ fn an_outage_is_told_and_ends() {
 
 #[test]
 fn a_spoofer_moves_pulses_and_labels_alike() {
-    let mut receiver = receiver(full());
+    let mut receiver = receiver(&full());
     run(&mut receiver, 5);
     receiver.set(Fault::Spoofed { by: 2.25, over: 0.0 }, true);
     let led = run(&mut receiver, 10);
@@ -250,7 +250,7 @@ fn a_spoofer_moves_pulses_and_labels_alike() {
 
 #[test]
 fn a_patient_spoofer_leads_it_away_evenly() {
-    let mut receiver = receiver(ReceiverPlan::default());
+    let mut receiver = receiver(&ReceiverPlan::default());
     run(&mut receiver, 5);
     receiver.set(Fault::Spoofed { by: -1e-3, over: 100.0 }, true);
     let errors: Vec<f64> = run(&mut receiver, 200)
@@ -268,7 +268,7 @@ fn a_patient_spoofer_leads_it_away_evenly() {
 
 #[test]
 fn wrong_seconds_add_up_and_pulses_stay() {
-    let mut receiver = receiver(full());
+    let mut receiver = receiver(&full());
     receiver.set(Fault::WrongUtcOffset(18), true);
     assert!(label_errors(&run(&mut receiver, 3)).iter().all(|by| *by == 18));
     receiver.set(Fault::WrongSecond(-1), true);
@@ -283,7 +283,7 @@ fn wrong_seconds_add_up_and_pulses_stay() {
 
 #[test]
 fn old_weeks_are_moved_in_text_and_stand_in_marks() {
-    let mut text = receiver(full());
+    let mut text = receiver(&full());
     run(&mut text, 2);
     text.set(Fault::WeekRollover, true);
     let all = run(&mut text, 3);
@@ -291,7 +291,7 @@ fn old_weeks_are_moved_in_text_and_stand_in_marks() {
     assert!(label_errors(&all).iter().all(|by| *by == 0));
     let told = |e: &&Emission| e.kind == ReadingKind::Rollover { eras: 1 };
     assert_eq!(all.iter().filter(told).count(), 1);
-    let mut marks = receiver(ReceiverPlan::default());
+    let mut marks = receiver(&ReceiverPlan::default());
     marks.set(Fault::WeekRollover, true);
     let [mark] = marks.next_reading()[..] else { panic!() };
     let ReadingKind::Mark { utc, .. } = mark.kind else { panic!() };
@@ -308,20 +308,20 @@ fn a_wrong_leap_is_announced_and_taken_back() {
         };
         all.iter().filter_map(leap).collect()
     };
-    let mut text = receiver(full());
+    let mut text = receiver(&full());
     run(&mut text, 2);
     text.set(Fault::WrongLeap(Announcement::Insert), true);
     assert_eq!(leaps(&run(&mut text, 5)), [LeapIndicator::Insert]);
     text.set(Fault::WrongLeap(Announcement::Insert), false);
     assert_eq!(leaps(&run(&mut text, 5)), [LeapIndicator::None]);
     let mut marks =
-        receiver(ReceiverPlan { leap: Announcement::Delete, ..ReceiverPlan::default() });
+        receiver(&ReceiverPlan { leap: Announcement::Delete, ..ReceiverPlan::default() });
     assert_eq!(leaps(&run(&mut marks, 2)), [LeapIndicator::Delete; 2]);
 }
 
 #[test]
 fn faults_of_pulses_and_text_come_and_go() {
-    let mut receiver = receiver(full());
+    let mut receiver = receiver(&full());
     receiver.set(Fault::MissedPulses(1.0), true);
     assert!(pulses(&run(&mut receiver, 5)).is_empty());
     receiver.set(Fault::MissedPulses(1.0), false);
@@ -349,7 +349,7 @@ fn the_readings_of_a_seed_are_fixed() {
         ..full()
     };
     let got: Vec<i128> =
-        run(&mut receiver(plan), 3).iter().map(|e| (e.at - START).units()).collect();
+        run(&mut receiver(&plan), 3).iter().map(|e| (e.at - START).units()).collect();
     assert_eq!(got, PINNED);
 }
 

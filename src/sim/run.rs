@@ -1,6 +1,7 @@
 //! One run, and what several runs of a scenario come to.
 
 use super::assumptions::Broken;
+use super::happening::Happening;
 use super::oracle::{Law, Violation};
 use super::outcome::{Course, Figures, Outcome};
 use super::scenario::Expect;
@@ -102,14 +103,13 @@ impl Outcome {
 
 fn course(universe: &Universe) -> Course {
     let scenario = &universe.scenario;
-    let events = scenario
-        .event
-        .iter()
-        .map(|event| (event.at.seconds(), event.ends(scenario.duration.0).seconds()));
+    let span = |event: &Happening| (event.at.seconds(), event.ends(scenario.duration.0).seconds());
+    let moves = scenario.event.iter().filter(|event| event.what.moves_clock());
     Course {
         settle: scenario.settle.seconds(),
         duration: scenario.duration.seconds(),
-        events: events.collect(),
+        events: scenario.event.iter().map(span).collect(),
+        moves: moves.map(span).collect(),
     }
 }
 

@@ -173,7 +173,7 @@ impl World<'_> {
         &mut self,
         place: usize,
         peer: usize,
-        packet: Vec<u8>,
+        packet: &[u8],
         stamp: Option<Timestamp<System>>,
     ) {
         let node = &mut self.nodes[place];
@@ -182,7 +182,7 @@ impl World<'_> {
         let received = stamp.unwrap_or(own);
         let address = plan::node_address(place);
         let association = &mut node.peers[peer].association;
-        association.handle_reply(&packet, received, mono, Some(address));
+        association.handle_reply(packet, received, mono, Some(address));
         self.fetch(place);
         self.tick(place);
     }

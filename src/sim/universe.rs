@@ -136,6 +136,46 @@ impl Check<'_> {
         for (index, node) in scenario.node.iter().enumerate() {
             self.node(index, node);
         }
+        self.models();
+    }
+
+    /// Each model knows its own ranges.
+    fn models(&mut self) {
+        let scenario = self.scenario;
+        for (index, node) in scenario.node.iter().enumerate() {
+            self.model(format!("node[{index}].oscillator"), node.oscillator.check());
+            self.model(format!("node[{index}].stamps"), node.stamps.check());
+        }
+        for (index, server) in scenario.server.iter().enumerate() {
+            self.model(format!("server[{index}].model"), server.model.check());
+            let follows = server.model.follows.as_ref();
+            if let Some(name) = follows.filter(|n| !scenario.node.iter().any(|o| o.name == **n)) {
+                let path = format!("server[{index}].model.follows");
+                self.mistake(path, format!("no node is named \"{name}\""));
+            }
+        }
+        for (index, receiver) in scenario.receiver.iter().enumerate() {
+            self.model(format!("receiver[{index}].model"), receiver.model.check());
+        }
+        for (index, link) in scenario.link.iter().enumerate() {
+            for (key, path) in [("both", &link.both), ("there", &link.there), ("back", &link.back)]
+            {
+                if let Some(path) = path {
+                    self.model(format!("link[{index}].{key}"), path.check());
+                }
+            }
+        }
+        for (index, event) in scenario.event.iter().enumerate() {
+            if let Some(fault) = &event.fault {
+                self.model(format!("event[{index}].fault"), fault.check());
+            }
+        }
+    }
+
+    fn model(&mut self, path: String, checked: Result<(), String>) {
+        if let Err(reason) = checked {
+            self.mistake(path, reason);
+        }
     }
 
     fn node(&mut self, index: usize, node: &NodeEntry) {

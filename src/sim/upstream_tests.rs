@@ -55,7 +55,7 @@ fn errors(server: &mut Upstream, now: Timestamp<Utc>) -> (f64, f64) {
 #[test]
 fn without_any_key_it_is_exact_and_says_so() {
     let mut server = server(&ServerPlan { hold: 1e-5, ..ServerPlan::default() }, 1);
-    let now = at(1000.123_456_789);
+    let now = at(1_000.123_456_789);
     let (received, sent) = errors(&mut server, now);
     assert!(received.abs() < 3e-10 && (sent - 1e-5).abs() < 3e-10, "{received} {sent}");
     let reply = ask(&mut server, now);

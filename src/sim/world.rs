@@ -211,7 +211,7 @@ impl<'u> World<'u> {
             }
             Turn::Reply { node, peer, packet } => self.reply(node, peer, packet),
             Turn::Answered { node, peer, packet, stamp } => {
-                self.answered(node, peer, packet, stamp);
+                self.answered(node, peer, &packet, stamp);
             }
             Turn::Receiver { receiver } => {
                 for emission in self.receivers[receiver].next_reading() {
