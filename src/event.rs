@@ -70,6 +70,9 @@ pub enum EventKind {
     Stepped { by: Duration },
     /// Somebody set the clock, or the machine slept: the bound is void until agreed again.
     ClockDisturbed { by: Duration },
+    /// The engine was not asked for so long: stopped, asleep, or its count jumped. The bound is void
+    /// until agreed again.
+    TickLate { after: Duration },
     /// UTC inserted or deleted a second; the clock is found anew.
     LeapSecond { inserted: bool },
     /// The clock would not be steered; the reason is in the log.
@@ -103,6 +106,7 @@ impl EventKind {
             | Self::EstimateRestarted
             | Self::LeapSecond { .. }
             | Self::Kissed { .. }
+            | Self::TickLate { .. }
             | Self::RouteChange { .. }
             | Self::ServerStep { .. }
             | Self::NoiseUndeclared { .. }
@@ -171,6 +175,9 @@ impl fmt::Display for EventKind {
             Self::Stepped { by } => write!(f, "served clock stepped by {by}"),
             Self::ClockDisturbed { by } => {
                 write!(f, "somebody else moved the clock by {by}; bound void until agreed again")
+            }
+            Self::TickLate { after } => {
+                write!(f, "no tick for {after}: stopped, asleep, or the clock's count jumped")
             }
             Self::LeapSecond { inserted } => {
                 let what = if *inserted { "inserted" } else { "deleted" };

@@ -145,6 +145,7 @@ fn every_event_comes_back() {
         EventKind::RouteChange { by },
         EventKind::ServerStep { by },
         EventKind::NoiseUndeclared { sigma: by },
+        EventKind::TickLate { after: by },
     ];
     kinds.extend(Verdict::ALL.map(EventKind::Verdict));
     kinds.extend(Refusal::ALL.map(EventKind::Refused));

@@ -150,6 +150,12 @@ impl ErrorTerms {
         self.0[term.index()]
     }
 
+    /// Of each term the larger.
+    #[must_use]
+    pub fn largest(&self, other: &Self) -> Self {
+        Self(core::array::from_fn(|index| self.0[index].max(other.0[index])))
+    }
+
     /// All terms together.
     pub fn sum(&self) -> f64 {
         self.0.iter().sum()

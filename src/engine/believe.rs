@@ -204,7 +204,9 @@ impl<C: Clock> Engine<C> {
         if matches!(outcome, Outcome::Accepted | Outcome::RouteChange(_)) {
             report.believed += 1;
             self.state.samples += 1;
-            self.confirmed = true;
+            if self.void_since.is_some_and(|since| sample.at > since) {
+                self.void_since = None;
+            }
             let served = self.clock.correction().at(sample.at);
             self.state.offset = sample.offset - served;
             self.state.reference_time = Some(sample.at.corrected_by(sample.offset));

@@ -27,16 +27,30 @@ impl<C: Clock> Engine<C> {
         let uncertain = windows.seconds() + slack;
         let knew = self.companion.knows();
         let by = self.companion.compare(self.raw - raw_before, mono, uncertain);
-        let Some(by) = by else { return };
+        let Some(by) = by else {
+            self.notice_sleep(raw_before);
+            return;
+        };
         self.tell(self.now.system, None, EventKind::ClockDisturbed { by });
         if knew {
             self.move_along(by, uncertain + RATE_UNCERTAIN * mono.seconds());
         } else {
             self.start_anew();
         }
-        self.confirmed = false;
+        self.void_since = Some(self.raw);
         // Exchanges under way have stamps of both clocks.
         self.void_before = self.now.system + (-by).max(Duration::ZERO);
+    }
+
+    /// Ticks come once a second at least. One that comes much later found the process stopped, the
+    /// machine asleep, or its count jumped ahead: nobody can tell from within.
+    fn notice_sleep(&mut self, raw_before: Timestamp<Raw>) {
+        let passed = self.raw - raw_before;
+        let odd = passed > TICK_WITHIN || passed < Duration::ZERO;
+        if odd && self.estimator.believed() > 0 {
+            self.tell(self.now.system, None, EventKind::TickLate { after: passed });
+            self.void_since = Some(self.raw);
+        }
     }
 
     /// At an announced leap second UTC counts one second twice, or not at all. A clock in software
@@ -121,6 +135,8 @@ impl<C: Clock> Engine<C> {
 /// What a clock may be off after its rate was changed within an interval of so many seconds, which
 /// nobody can date exactly.
 const STEERING_SLACK: f64 = 2e-3;
+/// A tick later than this after the one before is odd.
+const TICK_WITHIN: Duration = Duration::from_millis(1500);
 /// How well the rate of the two clocks to one another is known, s/s.
 const RATE_UNCERTAIN: f64 = 1e-7;
 /// Leap seconds are months apart.

@@ -57,8 +57,9 @@ pub struct Engine<C: Clock> {
     stepped: u32,
     synchronised_at: Option<Timestamp<Raw>>,
     companion: Companion,
-    /// A sample has agreed since somebody else moved the clock.
-    confirmed: bool,
+    /// Since then the bound is void, until a sample of a later instant agrees: somebody else moved
+    /// the clock, or the machine slept.
+    void_since: Option<Timestamp<Raw>>,
     /// Exchanges that began earlier have stamps of two clocks.
     void_before: Timestamp<System>,
     /// When the first source was heard.
@@ -120,7 +121,7 @@ impl<C: Clock> Engine<C> {
             stepped: 0,
             synchronised_at: None,
             companion: Companion::default(),
-            confirmed: true,
+            void_since: None,
             void_before: Timestamp::EPOCH,
             first_heard: None,
             leapt_at: None,
@@ -238,7 +239,7 @@ impl<C: Clock> Engine<C> {
     fn told_by_others(&self, at: Timestamp<Raw>, fraction: Duration) -> Option<Timestamp<Utc>> {
         let estimate = self.estimator.estimate(at)?;
         let fixed = self.state.fixed.sum() - self.state.fixed.of(Term::Local);
-        let known = self.confirmed && estimate.noise.at(0.0) + fixed < NUMBERED_WITHIN;
+        let known = self.void_since.is_none() && estimate.noise.at(0.0) + fixed < NUMBERED_WITHIN;
         let utc = at.corrected_by::<Utc>(estimate.offset) - fraction;
         known.then(|| utc.round_to_second())
     }

@@ -48,14 +48,12 @@ impl<C: Clock> Engine<C> {
         let applied = correction.at(raw);
         let lag = estimate.map_or(Duration::ZERO, |e| e.offset - applied);
         let mut state = State { anchor: self.now.system, ..self.state };
+        let revision = Some(self.estimator.revision());
+        let news = core::mem::replace(&mut self.told_revision, revision) != revision;
         if let Some(estimate) = &estimate {
             // Without news the bound goes on as it was told.
-            let revision = self.estimator.revision();
             let before = (self.now.system - self.state.anchor).seconds();
-            state.noise = match self.told_revision.replace(revision) {
-                Some(told) if told == revision => self.state.noise.later(before),
-                _ => estimate.noise,
-            };
+            state.noise = if news { estimate.noise } else { self.state.noise.later(before) };
             state.frequency = estimate.frequency;
             state.frequency_error = Frequency::new(estimate.sigma_frequency);
         }
@@ -74,7 +72,7 @@ impl<C: Clock> Engine<C> {
         state.lag_rate = parting.ratio();
         state.selected = self.selection.system_peer;
         if let Some(fixed) = self.fixed_terms(raw) {
-            state.fixed = fixed;
+            state.fixed = if news { fixed } else { fixed.largest(&self.state.fixed) };
         }
         self.advance_phase(&mut state, estimate.as_ref(), lag, raw);
         self.name_reference(&mut state, raw);
@@ -128,7 +126,7 @@ impl<C: Clock> Engine<C> {
             selected: self.selection.system_peer.is_some(),
             estimated: estimate.is_some(),
             settled,
-            disturbed: !self.confirmed,
+            disturbed: self.void_since.is_some(),
             within_limit: state.bound(self.now.system) <= self.plan.policy.holdover_limit,
         };
         let from = self.state.phase;
@@ -258,7 +256,7 @@ impl<C: Clock> Engine<C> {
             let polls = Polls { min: plan.poll_min, max: plan.poll_max };
             let asked = self.estimator.asked(source.report.source, polls, self.raw);
             source.report.poll = match asked {
-                Some(asked) if !self.confirmed => asked.min(CONFIRM_WITHIN),
+                Some(asked) if self.void_since.is_some() => asked.min(CONFIRM_WITHIN),
                 asked => asked.unwrap_or(0.0),
             };
         }

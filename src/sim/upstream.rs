@@ -260,10 +260,25 @@ impl Upstream {
         let answer = respond(&request, &state, &self.policy, &mut self.clients);
         let mut bytes = [0; REPLY_MAX];
         let length = server::Answer::reply(answer)?.write(sent, &mut bytes);
-        let honest = bytes.get(..length)?.to_vec();
+        let mut honest = bytes.get(..length)?.to_vec();
+        self.declare(&mut honest);
         let bytes = self.spoiled(&honest);
         self.last = Some(honest);
         Some(Reply { bytes, held })
+    }
+
+    /// Writes what the plan declares into the words of the header, to the nearest unit: ours are
+    /// rounded up and never zero, others' need not be.
+    fn declare(&self, reply: &mut [u8]) {
+        let word = |seconds: f64| {
+            let half_a_unit = Duration::from_units(1 << 47);
+            let units = (Duration::from_seconds_f64(seconds) + half_a_unit).units() >> 48;
+            u32::try_from(units).unwrap_or(u32::MAX).to_be_bytes()
+        };
+        if let Some(words) = reply.get_mut(4..12) {
+            words[..4].copy_from_slice(&word(self.plan.root_delay));
+            words[4..].copy_from_slice(&word(self.plan.root_dispersion));
+        }
     }
 
     /// The server's system clock is true time: its error is the correction it serves. The grain of

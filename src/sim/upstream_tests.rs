@@ -84,7 +84,7 @@ fn it_declares_what_its_plan_says() {
     let unit = 1.0 / 65_536.0;
     for (short, want) in [(head.root_delay, 0.04), (head.root_dispersion, 0.01)] {
         let over = short.duration().seconds() - want;
-        assert!((0.0..=1.1 * unit).contains(&over), "{over}");
+        assert!(over.abs() <= 0.51 * unit, "{over}");
     }
 }
 
@@ -174,7 +174,8 @@ fn its_stamps_are_coarse_in_the_time_it_serves() {
     for second in 0..200 {
         let now = at(f64::from(second) * 1.1);
         let reply = header(&ask(&mut server, now));
-        assert_eq!(reply.receive.0 & ((1 << 22) - 1), 0);
+        // The lowest bit tells T2 from T3 (`server::interleave`).
+        assert_eq!(reply.receive.0 & ((1 << 22) - 2), 0);
         let off = (reply.receive.near(now) - now).seconds() - 0.3;
         assert!((-1.0 / 1024.0..0.02).contains(&off), "{off}");
     }
@@ -247,4 +248,4 @@ fn plans_are_read_and_checked() {
     assert!(refused(r#"{"stamps": {"quantum": -1}}"#).starts_with("`stamps`: `quantum`"));
 }
 
-const PINNED: [u64; 3] = [16788979056430410104, 16788979125149889656, 16788996238446774057];
+const PINNED: [u64; 3] = [16788979056430410105, 16788979125149889657, 16788996238446774057];
