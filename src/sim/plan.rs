@@ -95,6 +95,7 @@ fn engine_source(node: &NodeEntry, source: &SourceEntry, way: Way) -> SourcePlan
         poll: RECEIVER_POLL,
         prefer: source.prefer,
         noselect: source.noselect,
+        trust: source.trust,
         distance_max: seconds(source.distance_max, DISTANCE_MAX),
     }
 }

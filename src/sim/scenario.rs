@@ -147,6 +147,9 @@ pub struct SourceEntry {
     /// Watched, never followed.
     #[serde(default)]
     pub noselect: bool,
+    /// Its time is taken to be true.
+    #[serde(default)]
+    pub trust: bool,
     /// Exchanges with a longer round trip are dropped; 3 s.
     pub delay_max: Option<Span>,
     /// Added to the source's time.
