@@ -57,7 +57,7 @@ fn the_first_scenario_reads_as_its_comment_says() {
 
 /// What is changed in `a1.toml`, and what must be said of it.
 const WRONG: [(&str, &str, &str); 22] = [
-    ("duration = \"26h\"", "", "s.toml:1: missing field `duration`"),
+    ("duration = \"26h\"", "", "s.toml:1: missing key `duration`"),
     ("26h", "26 parsec", "s.toml:3: duration: invalid value"),
     ("26h", "0s", "s.toml:3: duration: is out of range; a second to ten years"),
     ("26h", "1h", "settle: leaves nothing to judge"),
