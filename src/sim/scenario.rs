@@ -144,12 +144,12 @@ pub struct SourceEntry {
     /// Preferred to any other that survives.
     #[serde(default)]
     pub prefer: bool,
+    /// Taken to be true: only trusted sources vote, where there are any.
+    #[serde(default)]
+    pub trust: bool,
     /// Watched, never followed.
     #[serde(default)]
     pub noselect: bool,
-    /// Its time is taken to be true.
-    #[serde(default)]
-    pub trust: bool,
     /// Exchanges with a longer round trip are dropped; 3 s.
     pub delay_max: Option<Span>,
     /// Added to the source's time.
