@@ -60,7 +60,12 @@ pub(super) fn at(file: &str, text: &str, span: &Range<usize>, reason: String) ->
 /// What the TOML parser or serde had to say, in the operator's words.
 pub(super) fn of_toml(file: &str, text: &str, error: &toml::de::Error) -> ConfigErrors {
     let span = error.span().unwrap_or(0..0);
-    ConfigErrors(vec![at(file, text, &span, plain(error.message()))])
+    let mut found = at(file, text, &span, plain(error.message()));
+    // What is missing from the whole file is the fault of no key in it.
+    if span.is_empty() && error.message().starts_with("missing field") {
+        found.key = String::new();
+    }
+    ConfigErrors(vec![found])
 }
 
 /// The line, from 1, that holds a byte; the last line for whatever lies behind it.
@@ -118,6 +123,7 @@ fn plain(message: &str) -> String {
         return unknown(&message);
     }
     let words = [
+        ("missing field", "missing key"),
         ("expected i64", "expected a whole number"),
         ("expected f64", "expected a number"),
         ("expected a boolean", "expected true or false"),

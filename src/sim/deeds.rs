@@ -1,5 +1,6 @@
 //! What the scenario's events do to the members of a world, and undo at their end.
 
+use super::Fault;
 use super::happening::What;
 use super::keys::Announcement;
 use super::node::Halt;
@@ -105,7 +106,7 @@ impl World<'_> {
         self.announce_leap();
     }
 
-    /// Servers whose plan announces nothing of its own announce what UTC does.
+    /// Servers and receivers whose plan announces nothing of its own announce what UTC does.
     pub(super) fn announce_leap(&mut self) {
         let truth = &self.universe.truth;
         let Some(leaps_at) = truth.leaps_at() else { return };
@@ -117,6 +118,11 @@ impl World<'_> {
         for (server, entry) in self.servers.iter_mut().zip(&self.universe.scenario.server) {
             if entry.model.leap == Announcement::None {
                 server.upstream.set_leap(announced);
+            }
+        }
+        for (receiver, entry) in self.receivers.iter_mut().zip(&self.universe.scenario.receiver) {
+            if entry.model.leap == Announcement::None {
+                receiver.set(Fault::WrongLeap(announced), announced != Announcement::None);
             }
         }
         let begins = truth.announced_from().filter(|at| *at > self.now && leaps_at > self.now);

@@ -136,7 +136,10 @@ impl Watch {
                 format!("|{error}| is more than the bound of {bound}")
             });
         }
-        if let Some(last) = self.served.filter(|last| served < *last - ROUNDING) {
+        let near = |leap: Timestamp<Utc>| (look.now - leap).abs() <= LEAP_WITHIN;
+        let excused = truth.leaps_at().is_some_and(near);
+        let before = self.served.filter(|last| served < *last - ROUNDING && !excused);
+        if let Some(last) = before {
             into.note(look.at, self.node, Law::Monotone, || {
                 format!("served time ran back by {} without a step", last - served)
             });
