@@ -151,7 +151,7 @@ impl Place {
     }
 
     /// Runs `ip`, which must succeed.
-    fn ip(&self, arguments: &[&str]) {
+    pub fn ip(&self, arguments: &[&str]) {
         let done = self.run(Path::new("ip"), arguments);
         assert!(done.status.success(), "ip {arguments:?}: {}", said(&done));
     }
