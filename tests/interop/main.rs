@@ -8,5 +8,6 @@
 
 mod decode;
 mod follow;
+mod interleave;
 mod once;
 mod stage;
