@@ -116,8 +116,8 @@ fn answering_allocates_nothing() {
         let bytes = &datagrams[place];
         let request = Request { bytes, source, received: Some(now), now };
         if let Some(reply) = respond(&request, &state, &policy, &mut clients).reply() {
-            if let Some(departure) = reply.departure(now) {
-                clients.note_sent(departure, now);
+            if let Some(departure) = reply.departure(source.ip(), now) {
+                clients.note_sent(&departure, now);
             }
             let mut out = [0; REPLY_MAX];
             black_box(reply.write(now, black_box(&mut out)));

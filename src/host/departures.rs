@@ -54,7 +54,7 @@ impl Departures {
                 };
                 let awaited = &mut self.awaited[place(report.id)];
                 if let Some((_, departure)) = awaited.take_if(|(id, _)| *id == report.id) {
-                    clients.note_sent(departure, clock.stamp(stamp));
+                    clients.note_sent(&departure, clock.stamp(stamp));
                 }
             }
             if count < reports.slots() {

@@ -148,7 +148,7 @@ impl Service {
             let mut packet = [0; REPLY_MAX];
             // The last thing before the batch goes: T3 of each is its own.
             let now = self.clock.now();
-            *left = reply.departure(now);
+            *left = reply.departure(envelope.to.ip(), now);
             envelope.stamp = left.is_some();
             let length = reply.write(now, &mut packet);
             let _ = outbox.push(&packet[..length], envelope);

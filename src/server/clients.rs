@@ -100,19 +100,24 @@ impl Clients {
 
     /// Tells when a reply truly left: the kernel's or the card's transmit stamp, never a reading of
     /// the clock after sending. Its client is told when it asks for it (RFC 9769 §2).
-    pub fn note_sent(&mut self, departure: Departure, stamp: Timestamp<System>) {
+    pub fn note_sent(&mut self, departure: &Departure, stamp: Timestamp<System>) {
         if let Some(transmission) = departure.at(stamp) {
-            self.transmissions.put(departure.key, transmission);
+            let (address, receive) = departure.reply;
+            self.transmissions.put(self.key(address, receive), transmission);
         }
     }
 
     /// When the reply left that had this T2; known once.
-    pub(super) fn take_sent(&mut self, key: Key) -> Option<Transmission> {
-        self.transmissions.take(key)
+    #[cold]
+    pub(super) fn take_sent(
+        &mut self,
+        address: IpAddr,
+        receive: NtpTimestamp,
+    ) -> Option<Transmission> {
+        self.transmissions.take(self.key(address, receive))
     }
 
-    /// A reply's place in that memory.
-    pub(super) fn key(&self, address: IpAddr, receive: NtpTimestamp) -> Key {
+    fn key(&self, address: IpAddr, receive: NtpTimestamp) -> Key {
         Key { client: identity(address, self.ipv6_prefix), receive }
     }
 
@@ -158,6 +163,7 @@ impl Clients {
     }
 
     /// Records a request; whoever was heard longest ago makes room for a client not known yet.
+    #[inline]
     pub(super) fn visit(
         &mut self,
         address: IpAddr,
@@ -181,6 +187,7 @@ impl Clients {
         client
     }
 
+    #[inline]
     fn lookup(&self, identity: u128) -> Option<u32> {
         let mut at = self.buckets[self.bucket(identity)];
         while at != NOBODY {
@@ -279,6 +286,7 @@ impl Client {
     }
 
     /// The T2 of this request, distinct from its others.
+    #[inline]
     pub(super) fn date(&mut self, received: NtpTimestamp) -> NtpTimestamp {
         self.receive = receive_after(self.receive, received);
         self.receive
@@ -297,6 +305,7 @@ struct Slot {
 
 /// One number per client. IPv4 is mapped whole; no masked IPv6 address meets that block, since its
 /// last 16 bits before the host part are all ones and those before them all zero.
+#[inline]
 fn identity(address: IpAddr, ipv6_prefix: u8) -> u128 {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_unicast_link_local() => v6.to_bits() & mask(ipv6_prefix),

@@ -12,23 +12,45 @@
 //! may be many. Each is given out once. The root delay and dispersion of the old reply go along with
 //! its stamp, since the client dates its sample by the old T2 and T3.
 
+use core::net::IpAddr;
+
 use super::siphash::siphash;
+use crate::state::State;
 use crate::time::{Duration, Frequency, NtpShort, NtpTimestamp, System, Timestamp, Utc};
 
 /// A reply on its way, whose client may ask when it truly left.
 #[derive(Clone, Copy, Debug)]
 pub struct Departure {
-    pub(super) key: Key,
+    /// To whom, and its T2.
+    pub(super) reply: (IpAddr, NtpTimestamp),
     /// Just before it was sent, and the served time of then.
-    pub(super) read: Timestamp<System>,
-    pub(super) served: Timestamp<Utc>,
-    /// Of the served time against the system clock.
-    pub(super) rate: Frequency,
-    pub(super) root_delay: NtpShort,
-    pub(super) root_dispersion: NtpShort,
+    read: Timestamp<System>,
+    served: Timestamp<Utc>,
+    /// Of the served time against the system clock, less one.
+    rate: Frequency,
+    root_delay: NtpShort,
+    root_dispersion: NtpShort,
 }
 
 impl Departure {
+    #[cold]
+    pub(super) fn new(
+        state: &State,
+        reply: (IpAddr, NtpTimestamp),
+        now: Timestamp<System>,
+    ) -> Self {
+        let is_slewing = now - state.anchor < state.slew_span;
+        let slew = if is_slewing { state.slew } else { Frequency::ZERO };
+        Self {
+            reply,
+            read: now,
+            served: state.utc(now),
+            rate: state.correction_rate + slew,
+            root_delay: NtpShort::at_least(state.root_delay),
+            root_dispersion: NtpShort::at_least(state.root_dispersion(now)),
+        }
+    }
+
     /// What its client may be told once the transmit stamp is known. None for a stamp that cannot
     /// be this reply's: the clock was stepped in between.
     pub(super) fn at(&self, stamp: Timestamp<System>) -> Option<Transmission> {
@@ -37,7 +59,7 @@ impl Departure {
             return None;
         }
         let transmit = NtpTimestamp::of(self.served + since + self.rate.over(since));
-        let transmit = transmit_after(self.key.receive, transmit);
+        let transmit = transmit_after(self.reply.1, transmit);
         let Self { root_delay, root_dispersion, .. } = *self;
         Some(Transmission { transmit, root_delay, root_dispersion })
     }

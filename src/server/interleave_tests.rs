@@ -68,7 +68,7 @@ impl Server {
         let outcome = answer.outcome();
         let reply = answer.reply().unwrap();
         let now = after_micros(micros + 30);
-        let departure = reply.departure(now);
+        let departure = reply.departure(asker.source.ip(), now);
         let mut out = [0; REPLY_MAX];
         assert_eq!(reply.write(now, &mut out), 48);
         Answered { header: Header::parse(&out).unwrap().0, outcome, departure }
@@ -78,7 +78,7 @@ impl Server {
     fn exchange(&mut self, asker: &mut Asker, cookie: u64, micros: i64) -> Answered {
         let answered = self.ask(asker, cookie, micros);
         if let Some(departure) = answered.departure {
-            self.clients.note_sent(departure, after_micros(micros + 37));
+            self.clients.note_sent(&departure, after_micros(micros + 37));
         }
         asker.receive = answered.header.receive;
         answered
@@ -132,7 +132,7 @@ fn a_stamp_from_another_time_is_no_stamp() {
         let (mut server, mut asker) = (Server::new(), Asker::new(1));
         server.exchange(&mut asker, 1, 0);
         let second = server.ask(&asker, 2, 1_000_000);
-        server.clients.note_sent(second.departure.unwrap(), after_micros(micros));
+        server.clients.note_sent(&second.departure.unwrap(), after_micros(micros));
         asker.receive = second.header.receive;
         let third = server.ask(&asker, 3, 2_500_000);
         assert_eq!(third.outcome == Outcome::ServedInterleaved, is_told, "{micros}");
@@ -140,7 +140,7 @@ fn a_stamp_from_another_time_is_no_stamp() {
     let (mut server, mut asker) = (Server::new(), Asker::new(1));
     server.exchange(&mut asker, 1, 0);
     let second = server.ask(&asker, 2, 1_000_000);
-    server.clients.note_sent(second.departure.unwrap(), after_micros(2_000_031));
+    server.clients.note_sent(&second.departure.unwrap(), after_micros(2_000_031));
     asker.receive = second.header.receive;
     assert_eq!(server.ask(&asker, 3, 2_500_000).outcome, Outcome::Served);
 }
@@ -320,7 +320,7 @@ proptest! {
                 match fate {
                     0 => {}
                     _ if is_late => late.push((departure, stamp)),
-                    _ => server.clients.note_sent(departure, stamp),
+                    _ => server.clients.note_sent(&departure, stamp),
                 }
             }
             // A reply is lost: the client goes on quoting the last one it heard.
@@ -328,7 +328,7 @@ proptest! {
                 askers[who].receive = receive;
             }
             if late.len() > 5 {
-                late.drain(..).for_each(|(departure, at)| server.clients.note_sent(departure, at));
+                late.drain(..).for_each(|(departure, at)| server.clients.note_sent(&departure, at));
             }
         }
         prop_assert!(server.clients.len() <= 16);

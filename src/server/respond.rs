@@ -11,13 +11,11 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::clients::Client;
-use super::interleave::{Departure, Key, Transmission, transmit_after};
+use super::interleave::{Departure, Transmission, transmit_after};
 use super::question::Question;
 use super::{Access, AccessTable, Clients, Outcome, RateLimit};
 use crate::state::State;
-use crate::time::{
-    Duration, Frequency, LeapIndicator, NtpShort, NtpTimestamp, System, Timestamp, Utc,
-};
+use crate::time::{Duration, LeapIndicator, NtpShort, NtpTimestamp, System, Timestamp, Utc};
 use crate::wire::ntp::{Header, KissCode, Mode, ReferenceId};
 
 /// A datagram as it was read.
@@ -87,21 +85,13 @@ impl<'s> Answer<'s> {
 /// from, so that receive and transmit timestamp are of one timescale.
 #[derive(Clone, Copy, Debug)]
 pub struct Reply<'s> {
+    /// A transmit timestamp that is there is that of the reply before: interleaved mode.
     header: Header,
     outcome: Outcome,
-    /// A kiss has no time.
-    time: Option<Time<'s>>,
-}
-
-/// Whence a reply's time comes.
-#[derive(Clone, Copy, Debug)]
-struct Time<'s> {
-    received: Timestamp<Utc>,
-    state: &'s State,
-    /// The reply that is told of in interleaved mode.
-    past: Option<Transmission>,
-    /// Where this reply's own transmit stamp belongs, if it may be asked for.
-    key: Option<Key>,
+    /// Whether its client may ask when this reply left.
+    is_awaited: bool,
+    /// T2, and whence T3 comes. A kiss has no time.
+    time: Option<(Timestamp<Utc>, &'s State)>,
 }
 
 impl Reply<'_> {
@@ -109,16 +99,13 @@ impl Reply<'_> {
     ///
     /// The transmit timestamp of a basic reply is later than the receive timestamp whatever `now`
     /// is; that of an interleaved one is of the reply before.
+    #[inline]
     pub fn write(self, now: Timestamp<System>, out: &mut [u8; REPLY_MAX]) -> usize {
         let mut header = self.header;
-        if let Some(Time { received, state, past, .. }) = self.time {
-            header.root_dispersion = NtpShort::at_least(state.root_dispersion(now));
-            if let Some(past) = past {
-                header.transmit = past.transmit;
-                // The client's sample is of the exchange before, and as uncertain as that was.
-                header.root_delay = header.root_delay.max(past.root_delay);
-                header.root_dispersion = header.root_dispersion.max(past.root_dispersion);
-            } else {
+        if let Some((received, state)) = self.time {
+            let dispersion = NtpShort::at_least(state.root_dispersion(now));
+            header.root_dispersion = header.root_dispersion.max(dispersion);
+            if header.transmit.is_zero() {
                 let transmit = NtpTimestamp::of(state.utc(now).max(received));
                 header.transmit = transmit_after(header.receive, transmit);
             }
@@ -128,21 +115,12 @@ impl Reply<'_> {
     }
 
     /// What [`Clients::note_sent`] takes, if this reply's true transmit stamp is worth asking the
-    /// kernel for: its client speaks interleaved mode. `now` is that of [`Reply::write`].
+    /// kernel for: its client, at `address`, speaks interleaved mode. `now` is that of
+    /// [`Reply::write`].
     #[inline]
-    pub fn departure(&self, now: Timestamp<System>) -> Option<Departure> {
-        let Time { state, key, .. } = self.time?;
-        let key = key?;
-        let is_slewing = now - state.anchor < state.slew_span;
-        let slew = if is_slewing { state.slew } else { Frequency::ZERO };
-        Some(Departure {
-            key,
-            read: now,
-            served: state.utc(now),
-            rate: state.correction_rate + slew,
-            root_delay: NtpShort::at_least(state.root_delay),
-            root_dispersion: NtpShort::at_least(state.root_dispersion(now)),
-        })
+    pub fn departure(&self, address: IpAddr, now: Timestamp<System>) -> Option<Departure> {
+        let (_, state) = self.time.filter(|_| self.is_awaited)?;
+        Some(Departure::new(state, (address, self.header.receive), now))
     }
 }
 
@@ -192,28 +170,20 @@ fn judge<'s>(
     if request.now - received > WAIT_MAX {
         return Answer::Silence(Outcome::Stale);
     }
-    // Leap "unknown" and a stratum contradict each other: then nothing is claimed.
-    let is_synchronised = state.is_synchronised() && state.leap != LeapIndicator::Unknown;
-    let quote = question.quote.filter(|_| is_synchronised && client.is_known());
+    let is_known = client.is_known();
     let received = state.utc(received);
     let receive = client.date(NtpTimestamp::of(received));
     if stamp.is_none() {
         clients.count_unstamped();
     }
-    let mut reply = if is_synchronised {
-        serve(&question, state, (received, receive))
-    } else {
-        serve_unsynchronised(&question, state, (received, receive))
-    };
-    if let (Some(quote), Some(time)) = (quote, &mut reply.time) {
-        time.key = Some(clients.key(source.ip(), receive));
-        time.past = clients.take_sent(clients.key(source.ip(), quote.receive));
-        if time.past.is_some() {
-            reply.header.origin = quote.echo;
-            reply.outcome = Outcome::ServedInterleaved;
+    let served = Served { question: &question, state, received, receive };
+    match question.quote.filter(|_| is_known && served.is_synchronised()) {
+        Some(quote) => {
+            let past = clients.take_sent(source.ip(), quote.receive);
+            Answer::Reply(served.to_interleaved(past.as_ref(), quote.echo))
         }
+        None => Answer::Reply(served.reply()),
     }
-    Answer::Reply(reply)
 }
 
 #[derive(Clone, Copy)]
@@ -264,52 +234,78 @@ fn refuse<'s>(
         receive: question.transmit,
         transmit: question.transmit,
     };
-    Answer::Reply(Reply { header, outcome, time: None })
+    Answer::Reply(Reply { header, outcome, is_awaited: false, time: None })
 }
 
-fn serve<'s>(
-    question: &Question,
+/// A request that gets the time.
+#[derive(Clone, Copy)]
+struct Served<'q, 's> {
+    question: &'q Question,
     state: &'s State,
-    (received, receive): (Timestamp<Utc>, NtpTimestamp),
-) -> Reply<'s> {
-    let header = Header {
-        leap: state.leap,
-        version: question.version,
-        mode: question.answer_mode(),
-        stratum: state.stratum,
-        poll: question.poll,
-        precision: state.precision,
-        root_delay: NtpShort::at_least(state.root_delay),
-        root_dispersion: NtpShort::default(),
-        reference_id: ReferenceId(state.reference_id),
-        // A pulse may have been believed since the request arrived, and clients refuse a reference
-        // timestamp that lies ahead (RFC 5905 §A.5.1.1).
-        reference: state
-            .reference_time
-            .map_or(NtpTimestamp::ZERO, |at| NtpTimestamp::of(at.min(received))),
-        origin: question.transmit,
-        receive,
-        transmit: NtpTimestamp::ZERO,
-    };
-    let outcome = match question.answer_mode() {
-        Mode::SymmetricPassive => Outcome::ServedSymmetric,
-        _ => Outcome::Served,
-    };
-    Reply { header, outcome, time: Some(Time { received, state, past: None, key: None }) }
+    received: Timestamp<Utc>,
+    /// The same as sent.
+    receive: NtpTimestamp,
 }
 
-fn serve_unsynchronised<'s>(
-    question: &Question,
-    state: &'s State,
-    dates: (Timestamp<Utc>, NtpTimestamp),
-) -> Reply<'s> {
-    let mut reply = serve(question, state, dates);
-    reply.header.leap = LeapIndicator::Unknown;
-    reply.header.stratum = 0;
-    // Never the state's own reason here: some codes bid the client to go away.
-    reply.header.reference_id = KissCode::Init.reference_id();
-    reply.outcome = Outcome::ServedUnsynchronised;
-    reply
+impl<'s> Served<'_, 's> {
+    /// Leap "unknown" and a stratum contradict each other: then nothing is claimed.
+    fn is_synchronised(&self) -> bool {
+        self.state.is_synchronised() && self.state.leap != LeapIndicator::Unknown
+    }
+
+    #[inline]
+    fn reply(&self) -> Reply<'s> {
+        let Self { question, state, received, receive } = *self;
+        let is_synchronised = self.is_synchronised();
+        let (leap, stratum, reference_id) = if is_synchronised {
+            (state.leap, state.stratum, ReferenceId(state.reference_id))
+        } else {
+            // Never the state's own reason here: some codes bid the client to go away.
+            (LeapIndicator::Unknown, 0, KissCode::Init.reference_id())
+        };
+        let header = Header {
+            leap,
+            version: question.version,
+            mode: question.answer_mode(),
+            stratum,
+            poll: question.poll,
+            precision: state.precision,
+            root_delay: NtpShort::at_least(state.root_delay),
+            root_dispersion: NtpShort::default(),
+            reference_id,
+            // A pulse may have been believed since the request arrived, and clients refuse a
+            // reference timestamp that lies ahead (RFC 5905 §A.5.1.1).
+            reference: state
+                .reference_time
+                .map_or(NtpTimestamp::ZERO, |at| NtpTimestamp::of(at.min(received))),
+            origin: question.transmit,
+            receive,
+            transmit: NtpTimestamp::ZERO,
+        };
+        let outcome = match question.answer_mode() {
+            _ if !is_synchronised => Outcome::ServedUnsynchronised,
+            Mode::SymmetricPassive => Outcome::ServedSymmetric,
+            _ => Outcome::Served,
+        };
+        Reply { header, outcome, is_awaited: false, time: Some((received, state)) }
+    }
+
+    /// To a client of interleaved mode: in place of its own transmit timestamp, the reply has that
+    /// of the one before, if that is known.
+    #[cold]
+    fn to_interleaved(self, past: Option<&Transmission>, echo: NtpTimestamp) -> Reply<'s> {
+        let mut reply = Reply { is_awaited: true, ..self.reply() };
+        if let Some(past) = past {
+            reply.outcome = Outcome::ServedInterleaved;
+            let header = &mut reply.header;
+            header.origin = echo;
+            header.transmit = past.transmit;
+            // The client's sample is of the exchange before, and as uncertain as that was.
+            header.root_delay = header.root_delay.max(past.root_delay);
+            header.root_dispersion = past.root_dispersion;
+        }
+        reply
+    }
 }
 
 /// Whether a datagram can go back to where this one came from.

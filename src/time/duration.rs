@@ -219,6 +219,7 @@ impl Frequency {
 
     /// What this rate gains in `elapsed`. The product is taken in integers (2⁻⁶⁴ of the ratio), so
     /// a day at 500 ppm is exact to 2⁻⁴⁷ s and any shorter span to less than a picosecond.
+    #[inline]
     pub fn over(self, elapsed: Duration) -> Duration {
         #[expect(clippy::cast_possible_truncation, reason = "a ratio far below 2⁶³ in 2⁻⁶⁴ units")]
         let ratio = libm::rint(self.0 * UNITS_F64) as i128;

@@ -1,3 +1,4 @@
 //! What other implementations send and expect, byte for byte.
 
+mod interleaved;
 mod old_clients;

@@ -9,5 +9,6 @@
 mod ask;
 mod decode;
 mod follow;
+mod interleave;
 mod once;
 mod stage;
