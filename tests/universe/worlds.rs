@@ -14,8 +14,6 @@ fn the_same_seed_is_the_same_world_and_another_seed_is_not() {
     }
 }
 
-/// Logs of these worlds as they were first run; they change with the engine, and then must be
-/// the same on every machine again.
 #[test]
 fn a_world_can_be_stopped_and_looked_at_without_changing_it() {
     let universe = universe(CLIENT);
