@@ -85,6 +85,7 @@ impl<C: Clock> Engine<C> {
             offset: source.report.offset.seconds(),
             distance: source.report.distance,
             jitter: source.report.jitter,
+            stratum: source.report.stratum,
             prefer: source.plan.prefer,
             trust: source.plan.trust,
             pulse: matches!(source.plan.role, Role::Pulse { .. }),

@@ -14,6 +14,8 @@ pub struct Candidate {
     pub distance: f64,
     /// RMS scatter of its samples ψ, s.
     pub jitter: f64,
+    /// Hops between it and a reference clock.
+    pub stratum: u8,
     /// The operator prefers it.
     pub prefer: bool,
     /// The operator takes its time to be true (chrony's `trust`): only trusted ones vote, where
@@ -59,7 +61,10 @@ pub fn select(
     let limit = COMBINE_LIMIT * candidates[peer].distance;
     for (index, candidate) in candidates.iter().enumerate() {
         let weighed = candidate.interval && candidates[peer].interval;
-        if verdicts[index] == Verdict::Combined && candidate.distance > limit && !weighed {
+        let uncertain = candidate.distance > limit && !weighed;
+        // Whoever stands further down may follow us: two that combine each other swing together.
+        let below = candidate.stratum > candidates[peer].stratum;
+        if verdicts[index] == Verdict::Combined && (uncertain || below) {
             verdicts[index] = Verdict::Reserve;
         }
     }
@@ -159,6 +164,7 @@ mod tests {
             prefer: false,
             pulse: false,
             interval: false,
+            stratum: 1,
             trust: false,
         }
     }
@@ -210,6 +216,16 @@ mod tests {
         let (selection, verdicts) = judged(&[candidate(0, 0.05, 0.2), pulse]);
         assert_eq!(verdicts, [Verdict::Reserve, Verdict::PulsePeer]);
         assert_eq!(selection.system_peer, Some(SourceId(1)));
+    }
+
+    #[test]
+    fn one_further_down_stays_in_reserve_and_a_nearer_one_may_lead() {
+        let mut candidates = [candidate(0, 0.0, 1e-3), candidate(1, 0.0, 1.1e-3)];
+        candidates[1].stratum = 2;
+        candidates.iter_mut().for_each(|c| c.interval = true);
+        assert_eq!(judged(&candidates).1, [Verdict::SystemPeer, Verdict::Reserve]);
+        candidates[1].distance = 1e-4;
+        assert_eq!(judged(&candidates).1, [Verdict::Combined, Verdict::SystemPeer]);
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl Found<'_> {
         let duration = self.universe.scenario.duration.seconds();
         let mut error = SIGMAS * model.noise;
         error += model.wobble.map_or(0.0, |wobble| SIGMAS * wobble.sigma);
-        error += model.sawtooth.map_or(0.0, |sawtooth| sawtooth.amplitude);
+        error += model.sawtooth.map_or(0.0, |sawtooth| OVERSHOOT * sawtooth.amplitude);
         error += model.drift.map_or(0.0, |drift| drift.rate.abs() * (duration - drift.at).max(0.0));
         if error > declared(model) {
             self.add(Assumption::DeclaredErrors, model.drift.map_or(0.0, |drift| drift.at));
@@ -294,6 +294,9 @@ const WANDER_MAX: f64 = 1e-7;
 const SLOPE_MAX: f64 = 1e-8;
 /// Of a normal error that is declared as a limit.
 const SIGMAS: f64 = 4.0;
+/// A clock that follows a server's slope overshoots where it turns, so the turning error has to be
+/// declared so many times over.
+const OVERSHOOT: f64 = 3.5;
 /// Beyond any noise, s; paths come on top.
 const PLAIN: f64 = 1e-2;
 const PLAIN_PPM: f64 = 1.0;

@@ -131,6 +131,14 @@ impl Watch {
         }
         let ledger = look.state.ledger(look.system);
         let bound = look.state.bound(look.system);
+        // The instant of a leap second is known no better than the time: within its bound of it the
+        // count may be of before or of after.
+        let near = truth.leaps_at().is_some_and(|at| (look.now - at).abs() <= bound);
+        let error = match near {
+            true if error > Duration::SECOND / 2 => error - Duration::SECOND,
+            true if error < -Duration::SECOND / 2 => error + Duration::SECOND,
+            _ => error,
+        };
         if error.abs() > bound {
             into.note(look.at, self.node, Law::Bound, || {
                 format!("|{error}| is more than the bound of {bound}")
