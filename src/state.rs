@@ -150,10 +150,14 @@ impl ErrorTerms {
         self.0[term.index()]
     }
 
-    /// Of each term the larger.
+    /// These terms after others of which a share of `kept` is still there: none is smaller than what
+    /// is left of the former.
     #[must_use]
-    pub fn largest(&self, other: &Self) -> Self {
-        Self(core::array::from_fn(|index| self.0[index].max(other.0[index])))
+    pub fn inherited(&self, former: &Self, kept: f64) -> Self {
+        Self(core::array::from_fn(|index| {
+            let (now, before) = (self.0[index], former.0[index]);
+            now.max(now + (before - now) * kept)
+        }))
     }
 
     /// All terms together.

@@ -33,6 +33,8 @@ pub struct Estimator {
     started: Timestamp<Raw>,
     /// Counts changes of the estimate by anything but time.
     revision: u64,
+    /// Share of an error of long ago that is still in the estimate, since it was last asked for.
+    kept: f64,
     believed: u64,
     last_believed: Option<(Timestamp<Raw>, SourceId)>,
     /// When another source than the one before was last believed.
@@ -129,6 +131,7 @@ impl Default for Estimator {
             suspects: vec![Suspects::default(); SourceId::COUNT_MAX],
             started: Timestamp::EPOCH,
             revision: 0,
+            kept: 0.0,
             believed: 0,
             last_believed: None,
             clock_believed: None,
@@ -229,6 +232,12 @@ impl Estimator {
         self.revision
     }
 
+    /// Which share of the error that the estimate had at the last call is still in it, 0..=1: samples
+    /// since have replaced the rest.
+    pub fn kept(&mut self) -> f64 {
+        core::mem::replace(&mut self.kept, 1.0)
+    }
+
     /// Samples believed.
     pub fn believed(&self) -> u64 {
         self.believed
@@ -275,6 +284,7 @@ impl Estimator {
     /// Forgets everything but the noise of the clocks: the oscillator is another one.
     pub fn restart(&mut self) {
         self.revision += 1;
+        self.kept = 0.0;
         self.bank = None;
         self.crowd = Crowd::default();
         self.suspects.iter_mut().for_each(Suspects::clear);
@@ -389,10 +399,12 @@ impl Estimator {
         if !predicted.live().any(|(filter, _)| evidence.is_possible(filter)) {
             return self.suspect(source, at, &predicted.best(), evidence);
         }
+        let before = predicted.best().a;
         match evidence {
             Evidence::Reading { y, variance, .. } => predicted.take_reading(y, variance, dt),
             Evidence::Interval(heard) => predicted.take_interval(&heard.interval, heard.own, dt),
         }
+        self.kept *= (predicted.best().a / before).clamp(0.0, 1.0);
         self.bank = Some(predicted);
         self.at = at;
         self.suspects[source.index()].clear();

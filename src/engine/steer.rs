@@ -72,7 +72,9 @@ impl<C: Clock> Engine<C> {
         state.lag_rate = parting.ratio();
         state.selected = self.selection.system_peer;
         if let Some(fixed) = self.fixed_terms(raw) {
-            state.fixed = if news { fixed } else { fixed.largest(&self.state.fixed) };
+            // What the estimate was wrong by before is still in it, as far as samples left it there.
+            let kept = if news { self.estimator.kept() } else { 1.0 };
+            state.fixed = fixed.inherited(&self.state.fixed, kept);
         }
         self.advance_phase(&mut state, estimate.as_ref(), lag, raw);
         self.name_reference(&mut state, raw);
