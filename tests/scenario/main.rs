@@ -2,6 +2,7 @@
 //! the served time against its own bound at every step.
 
 mod hostile;
+mod mutation;
 mod world;
 
 use maser::engine::{Role, StepPolicy};
