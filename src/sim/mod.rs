@@ -56,8 +56,8 @@ pub use receiver_plan::{Correction, Fault, Outlier, ReceiverKind, ReceiverPlan, 
 pub use reference::{Exchanged, KnownPath, Reference};
 pub use run::{Keep, Summary, run, run_mutated};
 pub use scenario::{
-    Expect, Instant, LeapEntry, LinkEntry, LocalEntry, NodeEntry, ReceiverEntry, ReceiverRole, Scenario,
-    ServerEntry, SourceEntry, Step,
+    Expect, Instant, LeapEntry, LinkEntry, LocalEntry, NodeEntry, ReceiverEntry, ReceiverRole,
+    Scenario, ServerEntry, SourceEntry, Step,
 };
 pub use stamps::{Late, Stamp, StampPlan, Stamps};
 pub use truth::{Leap, Truth};

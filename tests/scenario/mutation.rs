@@ -112,20 +112,3 @@ fn noticed(universe: &Universe, outcome: Outcome) -> Option<String> {
 }
 
 const SEED: u64 = 1;
-
-#[test]
-#[ignore]
-fn calibrate() {
-    for world in &WORLDS {
-        let universe = universe(world);
-        for seed in 1..=5 {
-            let t = std::time::Instant::now();
-            let outcome = run(&universe, seed, Keep::Series);
-            let f = outcome.figures;
-            println!("{} {seed}: p99 {:.3e} max {:.3e} tight {:.3} cov {:?} lock {:?} {:?} {:?}", universe.scenario.name, f.p99.unwrap(), f.max.unwrap(), f.tightness.unwrap_or(-1.0), f.coverage, f.seconds_to_lock, outcome.verdicts, t.elapsed());
-            let ratio = outcome.series.iter().filter(|j| j.claimed).map(|j| j.error.abs()/j.bound).fold(0.0, f64::max);
-            println!("   max ratio {ratio:.3} last {:?}", outcome.series.last());
-            println!("   {:?} {:?}", noticed(&universe, outcome.clone()), outcome.broken());
-        }
-    }
-}
