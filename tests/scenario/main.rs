@@ -2,6 +2,7 @@
 //! the served time against its own bound at every step.
 
 mod hostile;
+mod local;
 mod mutation;
 mod world;
 
