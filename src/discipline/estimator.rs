@@ -11,10 +11,11 @@
 
 use super::bank::Bank;
 use super::crowd::Crowd;
+use super::evidence::Evidence;
 use super::filter::{FREQUENCY_PRIOR, Filter};
 use super::noise::Noise;
 use super::server::{Heard, Polls, Seen, Server};
-use super::suspects::{Kind, Shape, Suspect, Suspects};
+use super::suspects::{Shape, Suspect, Suspects};
 use crate::sample::SourceId;
 use crate::state::NoiseGrowth;
 use crate::time::{Duration, Frequency, Raw, Timestamp, Utc};
@@ -111,13 +112,6 @@ pub struct Estimate {
     pub wander: f64,
     /// The envelope of all live filters.
     pub noise: NoiseGrowth,
-}
-
-/// What a sample is compared with: a point of some variance, or an interval.
-#[derive(Clone, Copy, Debug)]
-enum Evidence<'a> {
-    Reading { y: f64, variance: f64, tail_sigma: f64 },
-    Interval(&'a Heard),
 }
 
 impl Default for Estimator {
@@ -544,34 +538,6 @@ impl Estimator {
     }
 }
 
-impl Evidence<'_> {
-    fn is_possible(&self, filter: &Filter) -> bool {
-        let (distance, variance) = match self {
-            Self::Reading { y, variance, .. } => (y - filter.x, *variance),
-            Self::Interval(heard) => {
-                let Heard { interval, own, .. } = heard;
-                (interval.distance(filter.x), interval.edge * interval.edge + own)
-            }
-        };
-        distance.abs() <= GATE * libm::sqrt(filter.a + variance)
-    }
-
-    /// Signed distance from a prediction, its sigma, s, and the kind of source.
-    fn distance(&self, filter: &Filter) -> (f64, f64, Kind) {
-        match self {
-            Self::Reading { y, variance, tail_sigma } => {
-                let sigma = libm::sqrt(filter.a + variance).max(*tail_sigma);
-                (y - filter.x, sigma, Kind::Clock)
-            }
-            Self::Interval(heard) => {
-                let Heard { interval, own, .. } = heard;
-                let sigma = libm::sqrt(filter.a + interval.edge * interval.edge + own);
-                (interval.distance(filter.x), sigma, Kind::Server)
-            }
-        }
-    }
-}
-
 /// Seconds since midnight and a growing count of days would lose digits; a day's worth is enough to
 /// compare neighbours, and a midnight only costs one comparison.
 fn seconds_of_day(at: Timestamp<Raw>) -> f64 {
@@ -579,8 +545,6 @@ fn seconds_of_day(at: Timestamp<Raw>) -> f64 {
     (at - Timestamp::from_seconds(day)).seconds()
 }
 
-/// Sigmas within which a sample is believed.
-const GATE: f64 = 5.0;
 /// Sigmas that make a bound; the largest error seen was 4.7.
 const BOUND_FACTOR: f64 = 6.0;
 /// The first bounds are wider by 1 + 8/n.

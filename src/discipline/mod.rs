@@ -7,6 +7,7 @@
 mod bank;
 mod crowd;
 pub mod estimator;
+mod evidence;
 mod filter;
 mod interval;
 mod noise;

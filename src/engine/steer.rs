@@ -206,9 +206,10 @@ impl<C: Clock> Engine<C> {
         state.leap = LeapIndicator::None;
         state.reference_time = Some(state.utc(self.now.system));
         if self.synchronised_at.is_none() {
-            // Never compared with anything: the operator's word, and a crystal's drift since.
+            // Never compared with anything: the operator's word, and a crystal's drift since. A clock
+            // that was set by a source before a lock is as wrong as that source, too.
             let drifted = local.uncertainty + LOCAL_RATE * since.seconds();
-            state.fixed = ErrorTerms::NONE.with(Term::Local, drifted);
+            state.fixed = state.fixed.with(Term::Local, drifted);
             state.local_rate = LOCAL_RATE;
         }
     }

@@ -127,8 +127,11 @@ impl Found<'_> {
         let late: f64 = model.late.iter().map(Queueing::mean).sum();
         let wave = model.wave.map_or(0.0, |wave| wave.amplitude);
         let tick = model.sawtooth.map_or(0.0, |sawtooth| sawtooth.amplitude);
-        let declares = |source: &SourceEntry| {
-            source.uncertainty.seconds() >= late + wave && source.grain.seconds() >= tick
+        let declares = |(node, source): (&NodeEntry, &SourceEntry)| {
+            source.uncertainty.seconds() >= late + wave
+                && source.grain.seconds() >= tick
+                && source.quantization.seconds() >= node.stamps.quantum
+                && node.reading.seconds() >= node.stamps.reading
         };
         let all_declare = self.listeners(receiver).all(declares);
         let numbers = model.text_wrong <= RARE;
@@ -140,14 +143,14 @@ impl Found<'_> {
         }
     }
 
-    fn listeners(&self, receiver: usize) -> impl Iterator<Item = &SourceEntry> {
+    fn listeners(&self, receiver: usize) -> impl Iterator<Item = (&NodeEntry, &SourceEntry)> {
         let nodes = self.universe.scenario.node.iter().zip(&self.universe.ways);
         nodes.flat_map(move |(node, ways)| {
             node.source.iter().zip(ways).filter_map(move |(source, way)| match way {
                 Way::Heard { receiver: heard, role: super::ReceiverRole::Pulse }
                     if *heard == receiver =>
                 {
-                    Some(source)
+                    Some((node, source))
                 }
                 _ => None,
             })

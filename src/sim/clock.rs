@@ -1,5 +1,6 @@
 //! The simulated clock: what an engine in the universe steers.
 
+use super::mutation::Mutation;
 use crate::clock::{Clock, ClockError, Correction, Declaration, Now, Pieces};
 use crate::discipline::servo::Order;
 use crate::time::{Duration, Frequency, Mono, Raw, System, Timestamp};
@@ -20,6 +21,8 @@ pub struct SimulatedClock {
     pub declared: Option<Declaration>,
     /// Steps in the order they were made.
     pub steps: Vec<Duration>,
+    /// What of its orders is made wrong; it tells what it really applied.
+    pub mutation: Option<Mutation>,
 }
 
 impl SimulatedClock {
@@ -34,6 +37,7 @@ impl SimulatedClock {
             slept: Duration::ZERO,
             declared: None,
             steps: Vec::new(),
+            mutation: None,
         }
     }
 
@@ -107,6 +111,7 @@ impl Clock for SimulatedClock {
     }
 
     fn steer(&mut self, order: &Order) -> Result<(), ClockError> {
+        let order = &self.mutation.map_or(*order, |mutation| mutation.order(order));
         let order = match self.steered {
             false => *order,
             // Like the kernel, which ends no slew by itself.

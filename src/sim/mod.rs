@@ -17,6 +17,7 @@ mod deeds;
 mod happening;
 mod keys;
 mod log;
+mod mutation;
 mod node;
 mod oracle;
 mod oscillator;
@@ -44,6 +45,7 @@ pub use breaks::broken;
 pub use clock::SimulatedClock;
 pub use happening::{Direction, Happening, What};
 pub use keys::Announcement;
+pub use mutation::{Change, Mutation, Target};
 pub use oracle::{Law, Violation, Violations};
 pub use oscillator::{Day, Oscillator, OscillatorPlan, Ramp};
 pub use outcome::{Figures, Judged, Outcome};
@@ -52,10 +54,10 @@ pub use queueing::{Queueing, Queues};
 pub use receiver::{Channel, Emission, Receiver};
 pub use receiver_plan::{Correction, Fault, Outlier, ReceiverKind, ReceiverPlan, Sawtooth, Wave};
 pub use reference::{Exchanged, KnownPath, Reference};
-pub use run::{Keep, Summary, run};
+pub use run::{Keep, Summary, run, run_mutated};
 pub use scenario::{
-    Expect, Instant, LeapEntry, LinkEntry, NodeEntry, ReceiverEntry, ReceiverRole, Scenario,
-    ServerEntry, SourceEntry, Step,
+    Expect, Instant, LeapEntry, LinkEntry, LocalEntry, NodeEntry, ReceiverEntry, ReceiverRole,
+    Scenario, ServerEntry, SourceEntry, Step,
 };
 pub use stamps::{Late, Stamp, StampPlan, Stamps};
 pub use truth::{Leap, Truth};

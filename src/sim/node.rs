@@ -5,6 +5,7 @@
 //! stamps that the kernel took meanwhile; a sleeping machine hears nothing.
 
 use super::keys::seed_of;
+use super::mutation::Mutation;
 use super::oracle::Watch;
 use super::plan;
 use super::turn::{Stream, Turn};
@@ -14,6 +15,7 @@ use crate::engine::Engine;
 use crate::sample::{Reading, ReadingKind, SourceId};
 use crate::server::{Clients, Policy, TableSize};
 use crate::source::association::Association;
+use crate::state::State;
 use crate::time::{Mono, Raw, System, Timestamp, Utc};
 
 /// A machine that runs the daemon.
@@ -36,6 +38,8 @@ pub(super) struct Node {
     pub requests: u64,
     /// Something was heard since the last tick.
     pub heard: bool,
+    /// What of it is made wrong.
+    pub mutation: Option<Mutation>,
 }
 
 /// Why a node does nothing.
@@ -95,7 +99,20 @@ impl Node {
             poll_at: None,
             requests: 0,
             heard: false,
+            mutation: None,
         }
+    }
+
+    /// Makes something of it wrong from now on.
+    pub fn mutate(&mut self, mutation: Mutation) {
+        self.mutation = Some(mutation);
+        self.engine.clock_mut().mutation = Some(mutation);
+    }
+
+    /// What its clients are told.
+    pub fn served(&self, system: Timestamp<System>) -> State {
+        let state = self.engine.state();
+        self.mutation.map_or(*state, |mutation| mutation.served(state, system))
     }
 
     /// Moves its clocks to true time `now`; what the oscillator and the system clock read.
@@ -119,7 +136,13 @@ impl Node {
     /// Hands a reading to the engine.
     pub fn hear(&mut self, reading: &Reading) {
         self.heard |= !matches!(reading.kind, ReadingKind::Polled { .. });
-        self.engine.handle(reading);
+        match &self.mutation {
+            None => self.engine.handle(reading),
+            Some(mutation) => {
+                let changed = mutation.reading(reading, self.engine.clock());
+                self.engine.handle(&changed);
+            }
+        }
     }
 
     /// Notes the intervals that the engine asks for.

@@ -1,6 +1,6 @@
 //! The oracle: what must hold of every node at every event, judged by one who knows true time.
 //!
-//! While a node claims to be synchronised: |served − true| ≤ its bound; its served time does not run
+//! While a node claims to know the time, be it as a local clock: |served − true| ≤ its bound; its served time does not run
 //! backwards, but for its own steps, somebody else's and leap seconds; its bound does not shrink
 //! unless something was heard. For that law the lag is left out, which is worked off without news,
 //! and a change of the sources in use counts as news: whoever leaves takes his path along. A bound
@@ -10,6 +10,7 @@
 //! the world was announced to break.
 
 use super::Truth;
+use super::mutation::Mutation;
 use crate::event::EventKind;
 use crate::state::{State, Term};
 use crate::time::{Duration, System, Timestamp, Utc};
@@ -94,6 +95,31 @@ pub struct Look<'s> {
     pub system: Timestamp<System>,
     /// What it published.
     pub state: &'s State,
+    /// What of that is made wrong.
+    pub mutation: Option<Mutation>,
+}
+
+impl Look<'_> {
+    /// Whether anything is claimed: a time to follow, or to be shared for want of a better one.
+    pub fn claims(&self) -> bool {
+        self.state.phase.is_synchronised() || self.state.is_synchronised()
+    }
+
+    /// What is claimed of the error.
+    pub fn bound(&self) -> Duration {
+        match &self.mutation {
+            None => self.state.bound(self.system),
+            Some(mutation) => mutation.bound(self.state, self.system),
+        }
+    }
+
+    /// One term of that, s.
+    pub fn term(&self, term: Term) -> f64 {
+        match &self.mutation {
+            None => self.state.ledger(self.system).of(term),
+            Some(mutation) => mutation.term(self.state, self.system, term),
+        }
+    }
 }
 
 /// What the oracle remembers of a node between two looks.
@@ -125,12 +151,11 @@ impl Watch {
     pub fn look(&mut self, look: &Look<'_>, truth: &Truth, into: &mut Violations) -> Duration {
         let served = look.state.utc(look.system);
         let error = truth.error(served, look.now);
-        if !look.state.phase.is_synchronised() {
+        if !look.claims() {
             *self = Self { served: None, bound: None, ..*self };
             return error;
         }
-        let ledger = look.state.ledger(look.system);
-        let bound = look.state.bound(look.system);
+        let bound = look.bound();
         // The instant of a leap second is known no better than the time: within its bound of it the
         // count may be of before or of after.
         let near = truth.leaps_at().is_some_and(|at| (look.now - at).abs() <= bound);
@@ -152,7 +177,7 @@ impl Watch {
                 format!("served time ran back by {} without a step", last - served)
             });
         }
-        let settled = ledger.sum() - ledger.of(Term::Lag);
+        let settled = bound.seconds() - look.term(Term::Lag);
         if let Some(last) = self.bound.filter(|last| settled < *last * (1.0 - TOLERANCE)) {
             into.note(look.at, self.node, Law::Shrink, || {
                 format!("the bound shrank from {last:.3e} s to {settled:.3e} s without news")
@@ -278,7 +303,7 @@ mod tests {
         for (second, state) in (0..).zip(states) {
             let now = Timestamp::from_seconds(second);
             let system = Timestamp::from_seconds(second);
-            let look = Look { now, at: second as f64, system, state };
+            let look = Look { now, at: second as f64, system, state, mutation: None };
             watch.look(&look, &Truth::default(), &mut into);
         }
         into.counts
@@ -303,7 +328,7 @@ mod tests {
         let at = |second: i64| (Timestamp::from_seconds(second), Timestamp::from_seconds(second));
         let mut look = |second, state: &State, kind| {
             let (now, system) = at(second);
-            let look = Look { now, at: second as f64, system, state };
+            let look = Look { now, at: second as f64, system, state, mutation: None };
             if let Some(kind) = kind {
                 watch.told(&look, kind, &truth, &mut into);
             }
@@ -324,7 +349,7 @@ mod tests {
             let (mut watch, mut into) = (Watch::new(0), Violations::default());
             for second in seconds {
                 let (now, system) = (Timestamp::from_seconds(*second), Timestamp::EPOCH);
-                let look = Look { now, at: 0.0, system, state: &state };
+                let look = Look { now, at: 0.0, system, state: &state, mutation: None };
                 watch.told(&look, EventKind::LeapSecond { inserted: true }, truth, &mut into);
             }
             into.counts[Law::LeapSecond as usize]

@@ -2,9 +2,9 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::scenario::{NodeEntry, ReceiverRole, SourceEntry, Step};
+use super::scenario::{LocalEntry, NodeEntry, ReceiverRole, SourceEntry, Step};
 use super::universe::{Asked, Universe, Way, name_of};
-use crate::engine::{Plan, Policy, Role, ServerPlan, SourcePlan, StepPolicy};
+use crate::engine::{LocalPlan, Plan, Policy, Role, ServerPlan, SourcePlan, StepPolicy};
 use crate::sample::SourceId;
 use crate::source::association::AssociationPlan;
 use crate::source::pairing::Declared;
@@ -19,7 +19,7 @@ pub(super) fn engine(universe: &Universe, node: usize) -> Plan {
     Plan {
         sources: sources.map(|(source, way)| engine_source(entry, source, *way)).collect(),
         policy: policy(entry),
-        local: None,
+        local: entry.local.as_ref().map(local),
         leaps: None,
         precision: PRECISION,
         reading: entry.reading.seconds(),
@@ -113,6 +113,14 @@ fn policy(node: &NodeEntry) -> Policy {
         panic_backward: node.panic.map_or(default.panic_backward, |span| span.0),
         slew_limit: node.slew_limit_ppm.map_or(default.slew_limit, Frequency::from_ppm),
         holdover_limit: node.holdover_limit.map_or(default.holdover_limit, |span| span.0),
+    }
+}
+
+fn local(entry: &LocalEntry) -> LocalPlan {
+    LocalPlan {
+        stratum: entry.stratum,
+        uncertainty: entry.uncertainty.seconds(),
+        wait: entry.wait.0,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::assumptions::Broken;
 use super::happening::Happening;
+use super::mutation::Mutation;
 use super::oracle::{Law, Violation};
 use super::outcome::{Course, Figures, Outcome};
 use super::scenario::Expect;
@@ -21,7 +22,16 @@ pub enum Keep {
 
 /// Runs a universe with one seed.
 pub fn run(universe: &Universe, seed: u64, keep: Keep) -> Outcome {
-    let mut world = World::new(universe, seed);
+    outcome(World::new(universe, seed), seed, keep)
+}
+
+/// The same with something of the judged node made wrong.
+pub fn run_mutated(universe: &Universe, seed: u64, keep: Keep, mutation: Mutation) -> Outcome {
+    outcome(World::mutated(universe, seed, mutation), seed, keep)
+}
+
+fn outcome(mut world: World<'_>, seed: u64, keep: Keep) -> Outcome {
+    let universe = world.universe;
     world.run();
     let names = universe.judged().source.iter().map(|source| name_of(source).to_owned());
     Outcome {

@@ -91,12 +91,28 @@ pub struct NodeEntry {
     /// Half the time it takes to read the clock; 0.
     #[serde(default)]
     pub reading: Span,
+    /// Its own clock is served while nothing better is known.
+    pub local: Option<LocalEntry>,
     /// What is wrong with the stamps of its packets.
     #[serde(default)]
     pub stamps: StampPlan,
     /// Where its time comes from.
     #[serde(default)]
     pub source: Vec<SourceEntry>,
+}
+
+/// A machine's own clock as the source of last resort.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of keys")]
+pub struct LocalEntry {
+    /// Stratum served, 1 to 15; 10.
+    #[serde(default = "ten")]
+    pub stratum: u8,
+    /// What the clock may be wrong by when it was never compared with anything.
+    pub uncertainty: Span,
+    /// How long better sources are waited for, if there are any; 0.
+    #[serde(default)]
+    pub wait: Span,
 }
 
 /// When a lag is stepped rather than slewed.
@@ -273,6 +289,10 @@ impl TryFrom<String> for Instant {
             || format!("\"{text}\" is no instant of UTC; write it as \"2026-01-01T00:00:00Z\"");
         parse_rfc3339(&text).map(Self).ok_or_else(wrong)
     }
+}
+
+const fn ten() -> u8 {
+    10
 }
 
 fn two_hours() -> Span {

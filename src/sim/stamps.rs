@@ -21,8 +21,10 @@ pub struct StampPlan {
     pub transmit: Vec<Queueing>,
     /// The same, added on arrival only.
     pub receive: Vec<Queueing>,
-    /// Readings are multiples of this, cut down, s; 0: exact.
+    /// Readings are multiples of this, cut down, s; 0: exact. Drivers' stamps, too.
     pub quantum: f64,
+    /// What drivers see is stamped so much later, s: a reading of the clock takes its time.
+    pub reading: f64,
     /// Probability that the kernel brings no stamp.
     pub missing: f64,
     /// Stamps that the kernel brings late.
@@ -53,6 +55,7 @@ impl StampPlan {
             }
         }
         within("quantum", self.quantum, 0.0, 1.0, "seconds")?;
+        within("reading", self.reading, 0.0, 1.0, "seconds")?;
         probability("missing", self.missing)?;
         if let Some(late) = &self.late {
             probability("late.probability", late.probability)?;
@@ -77,6 +80,7 @@ pub struct Stamp {
 #[derive(Clone, Debug)]
 pub struct Stamps {
     quantum: Duration,
+    reading: Duration,
     missing: f64,
     late: Option<Late>,
     transmit: Side,
@@ -102,6 +106,7 @@ impl Stamps {
         };
         Self {
             quantum: Duration::from_seconds_f64(plan.quantum),
+            reading: Duration::from_seconds_f64(plan.reading),
             missing: plan.missing,
             late: plan.late,
             transmit: side(&plan.transmit, 0),
@@ -119,6 +124,11 @@ impl Stamps {
     pub fn receive(&mut self, at: Timestamp<Utc>) -> Stamp {
         let (latency, after, missing) = self.receive.draw(at, self.missing, self.late);
         Stamp { at: at + latency, after, missing }
+    }
+
+    /// When the clock is read for what a driver sees at `at`: not earlier than that.
+    pub fn driven(&self, at: Timestamp<Utc>) -> Timestamp<Utc> {
+        at + self.reading
     }
 
     /// What a clock that reads `exact` says, in its own grain.

@@ -146,7 +146,7 @@ impl World<'_> {
         let leaves = if leaves.missing { own } else { node.system_at(leaves.at) };
         let source = plan::socket(place);
         let request = Request { bytes: &packet, source, received: stamp, now: own };
-        let state = *node.engine.state();
+        let state = node.served(own);
         let mut bytes = [0; REPLY_MAX];
         let answer = respond(&request, &state, &node.policy, &mut node.clients);
         let Some(reply) = Answer::reply(answer) else { return };
@@ -218,9 +218,12 @@ impl World<'_> {
     /// A driver of this node has something: at once, or when its process runs again. Pulses keep
     /// the kernel's stamp until then.
     fn driven(&mut self, place: usize, source: SourceId, emission: &Emission) {
-        let (_, stamp) = self.nodes[place].advance(self.now);
-        let kind = emission.kind;
         let node = &mut self.nodes[place];
+        node.advance(self.now);
+        let read_at = node.stamps.driven(self.now);
+        let stamp = node.system_at(read_at);
+        let stamp = node.stamps.cut(stamp);
+        let kind = emission.kind;
         match node.halt {
             Some(Halt::Asleep(_)) => {}
             Some(Halt::Stalled) if node.backlog.len() >= BACKLOG_MAX => {}

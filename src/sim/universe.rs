@@ -198,6 +198,14 @@ impl Check<'_> {
         if node.reading.0.is_negative() {
             self.mistake(path("reading"), "is out of range; it cannot be negative");
         }
+        if let Some(local) = &node.local {
+            if !(1..=15).contains(&local.stratum) {
+                self.mistake(path("local.stratum"), "is out of range; 1 to 15");
+            }
+            if local.uncertainty.0.is_negative() || local.wait.0.is_negative() {
+                self.mistake(path("local"), "is out of range; no span of it can be negative");
+            }
+        }
         if node.source.len() > SourceId::COUNT_MAX {
             self.mistake(path("source"), format!("more than {}", SourceId::COUNT_MAX));
         }

@@ -13,6 +13,7 @@ use super::assumptions::Witness;
 use super::beside::Beside;
 use super::keys::seed_of;
 use super::log::Log;
+use super::mutation::Mutation;
 use super::node::{Halt, Node};
 use super::oracle::{Law, Look, Loops, Violations};
 use super::outcome::Judged;
@@ -102,6 +103,13 @@ impl<'u> World<'u> {
             universe,
         };
         world.plan_the_start();
+        world
+    }
+
+    /// The same world, with something of the judged node made wrong.
+    pub fn mutated(universe: &'u Universe, seed: u64, mutation: Mutation) -> Self {
+        let mut world = Self::new(universe, seed);
+        world.nodes[universe.judge].mutate(mutation);
         world
     }
 
@@ -250,14 +258,15 @@ impl<'u> World<'u> {
             return;
         }
         let (_, system) = node.advance(now);
-        let state = node.engine.state();
-        node.watch.look(&Look { now, at, system, state }, truth, &mut self.violations);
+        let (state, mutation) = (node.engine.state(), node.mutation);
+        let look = Look { now, at, system, state, mutation };
+        node.watch.look(&look, truth, &mut self.violations);
         if core::mem::take(&mut node.heard) {
             node.watch.heard();
         }
         let state = node.engine.tick();
         let (_, system) = node.advance(now);
-        let look = Look { now, at, system, state: &state };
+        let look = Look { now, at, system, state: &state, mutation };
         self.log.published(&state, system);
         while let Some(event) = node.engine.poll_event() {
             self.log.told(&(event.source, event.kind));
@@ -288,18 +297,18 @@ impl<'u> World<'u> {
             let (raw, system) = node.advance(now);
             let state = node.engine.state();
             let asleep = matches!(node.halt, Some(Halt::Asleep(_)));
+            let look = Look { now, at, system, state, mutation: node.mutation };
             let error = if asleep {
                 truth.error(state.utc(system), now)
             } else {
-                let look = Look { now, at, system, state };
                 node.watch.look(&look, truth, &mut self.violations)
             };
             if place == self.universe.judge {
                 self.judged.push(Judged {
                     error: error.seconds(),
-                    bound: state.bound(system).seconds(),
-                    path: state.fixed.of(Term::Path),
-                    claimed: state.phase.is_synchronised() && !asleep,
+                    bound: look.bound().seconds(),
+                    path: look.term(Term::Path),
+                    claimed: look.claims() && !asleep,
                     reference: self.beside.error(raw, now),
                 });
             }

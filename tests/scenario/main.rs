@@ -2,6 +2,8 @@
 //! the served time against its own bound at every step.
 
 mod hostile;
+mod local;
+mod mutation;
 mod world;
 
 use maser::engine::{Role, StepPolicy};
