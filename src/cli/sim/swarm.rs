@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::cli::{FAILURE, Failure, print};
 use crate::config;
+use crate::sim::Universe;
 use crate::sim::swarm::{self, FaultKind, Tally, Trial};
 
 /// Which worlds.
@@ -204,8 +205,12 @@ fn shrunk(failed: &[Trial], out: &mut String) -> Result<(), Failure> {
             let _ = writeln!(out, "# world {seed}: {}", fault.detail);
             let _ = writeln!(out, "# replay: {}", replay(seed));
             let _ = writeln!(out, "# shrunk in {} runs: {}", small.runs, small.fault.detail);
-            let _ = writeln!(out, "# save what follows as small.toml: ");
-            let _ = writeln!(out, "# maser sim small.toml --seeds {seed}");
+            if let Ok(universe) = Universe::of(small.scenario.clone()) {
+                for line in swarm::course(&universe, seed, &small.fault) {
+                    let _ = writeln!(out, "# {line}");
+                }
+            }
+            let _ = writeln!(out, "# this text as small.toml: maser sim small.toml --seeds {seed}");
             let _ = writeln!(out, "{text}");
         }
     }

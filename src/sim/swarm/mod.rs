@@ -20,7 +20,9 @@ use super::assumptions::Assumption;
 use super::oracle::Law;
 use super::outcome::Outcome;
 use super::run::{Keep, run};
-use super::universe::Universe;
+use super::universe::{Universe, name_of};
+use super::world::World;
+use crate::event::Event;
 
 /// A world that was run.
 #[derive(Clone, Debug)]
@@ -118,6 +120,22 @@ pub fn faults(universe: &Universe, outcome: &Outcome) -> Vec<Fault> {
     found
 }
 
+/// What the nodes told of in the time before a fault, a line each, the latest last.
+pub fn course(universe: &Universe, seed: u64, fault: &Fault) -> Vec<String> {
+    let mut world = World::new(universe, seed);
+    world.run();
+    let scenario = &universe.scenario;
+    let line = |(at, node, event): &(f64, usize, Event)| {
+        let node = scenario.node.get(*node)?;
+        let source = event.source.and_then(|id| node.source.get(id.index()));
+        let source = source.map_or(String::new(), |source| format!(" {}:", name_of(source)));
+        Some(format!("{at:12.3} s {}:{source} {}", node.name, event.kind))
+    };
+    let before: Vec<_> = world.told().iter().filter(|(at, ..)| *at <= fault.at).collect();
+    let latest = before.len().saturating_sub(LINES_MAX);
+    before[latest..].iter().filter_map(|told| line(told)).collect()
+}
+
 fn impossible(seed: u64, mistakes: &[super::Mistake]) -> Trial {
     let detail = mistakes.iter().map(|m| format!("{}: {}", m.path, m.reason));
     let detail = detail.collect::<Vec<_>>().join("; ");
@@ -125,6 +143,9 @@ fn impossible(seed: u64, mistakes: &[super::Mistake]) -> Trial {
     let outcome = Outcome::none(seed);
     Trial { seed, seconds: 0.0, node_hours: 0.0, outcome, faults: vec![fault] }
 }
+
+/// Lines of a course.
+const LINES_MAX: usize = 16;
 
 #[cfg(test)]
 #[path = "tests.rs"]

@@ -29,7 +29,16 @@ pub struct Shrunk {
 /// Shrinks the world of a scenario that fails with this seed by a fault of this kind; `None` if it
 /// does not fail so.
 pub fn shrink(scenario: &Scenario, seed: u64, kind: FaultKind) -> Option<Shrunk> {
-    let mut search = Search { seed, kind, runs: 0, seconds: 0.0 };
+    shrink_by(scenario, kind, |universe| faults(universe, &run(universe, seed, Keep::Figures)))
+}
+
+/// The same by another judge.
+pub(super) fn shrink_by(
+    scenario: &Scenario,
+    kind: FaultKind,
+    judge: impl Fn(&Universe) -> Vec<Fault>,
+) -> Option<Shrunk> {
+    let mut search = Search { judge, kind, runs: 0, seconds: 0.0 };
     let fault = search.fails(scenario)?;
     let mut found = Shrunk { scenario: scenario.clone(), fault, runs: 0 };
     search.shorten(&mut found);
@@ -47,15 +56,15 @@ pub fn shrink(scenario: &Scenario, seed: u64, kind: FaultKind) -> Option<Shrunk>
     Some(found)
 }
 
-struct Search {
-    seed: u64,
+struct Search<J> {
+    judge: J,
     kind: FaultKind,
     runs: u32,
     /// Simulated so far, over all nodes.
     seconds: f64,
 }
 
-impl Search {
+impl<J: Fn(&Universe) -> Vec<Fault>> Search<J> {
     fn is_spent(&self) -> bool {
         self.runs >= RUNS_MAX || self.seconds >= SECONDS_MAX
     }
@@ -65,8 +74,7 @@ impl Search {
         let universe = Universe::of(scenario.clone()).ok()?;
         self.runs += 1;
         self.seconds += scenario.duration.seconds() * scenario.node.len() as f64;
-        let outcome = run(&universe, self.seed, Keep::Figures);
-        faults(&universe, &outcome).into_iter().find(|fault| fault.kind == self.kind)
+        (self.judge)(&universe).into_iter().find(|fault| fault.kind == self.kind)
     }
 
     /// Takes a smaller world if it still fails.

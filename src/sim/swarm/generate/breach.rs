@@ -127,15 +127,16 @@ fn majority(draw: &mut Draw, scenario: &mut Scenario) {
             return;
         }
     }
-    // Whoever has only receivers hears liars, too: one node loses them.
-    scenario.node[0].source.retain(|source| source.receiver.is_none());
-    if scenario.node[0].source.is_empty() {
-        let (name, to) = (scenario.node[0].name.clone(), scenario.server[0].name.clone());
-        let source = super::network::asking(draw, &scenario.node[0], &to, 8);
-        scenario.node[0].source = vec![source];
-        if !scenario.link.iter().any(|link| link.from == name && link.to == to) {
-            scenario.link.push(super::network::link(draw, &name, &to));
-        }
+    // Whoever hears others hears nothing but liars from now on.
+    let (name, to) = (scenario.node[0].name.clone(), scenario.server[0].name.clone());
+    let is_server = |name: &String| scenario.server.iter().any(|server| server.name == *name);
+    let node = &mut scenario.node[0];
+    node.source.retain(|source| source.server.as_ref().is_some_and(is_server));
+    node.source.iter_mut().for_each(|source| source.noselect = false);
+    if node.source.is_empty() {
+        let source = super::network::asking(draw, node, &to, 8);
+        node.source.push(crate::sim::SourceEntry { noselect: false, ..source });
+        scenario.link.push(super::network::link(draw, &name, &to));
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) fn server(draw: &mut Draw, name: String, hours: f64) -> ServerEntry {
     let noise = draw.maybe(0.3, |d| log(d, share / 4.0)).filter(|_| errs).unwrap_or(0.0);
     let wobble = draw.maybe(0.15, |d| Wobble { sigma: log(d, share / 4.0), tau: d.log(10.0, 1e4) });
     let sawtooth =
-        draw.maybe(0.1, |d| SawtoothSlew { amplitude: log(d, share), period: d.log(100.0, 1e4) });
+        draw.maybe(0.1, |d| SawtoothSlew { amplitude: log(d, share / 4.0), period: d.log(100.0, 1e4) });
     let drift = draw.maybe(0.1, |d| {
         let rate = (share / (hours * 3600.0)).min(1e-4);
         Drift { rate: log(d, rate), at: 0.0 }
