@@ -135,6 +135,9 @@ mod tests {
             "maser run --config a.toml --no-steer --listen ::1 --listen 127.0.0.1:4123 --socket /b",
             "maser demo --seconds 5 --json",
             "maser sim a.toml b.toml --seeds 1..40 --jobs 2 --json a.json --junit a.xml",
+            "maser sim --swarm --seconds 240 --jobs 2 --json a.json",
+            "maser sim --swarm --worlds 100 --from 7",
+            "maser sim --swarm --world 1000017",
             "maser query [::1]:11123 --samples 8 --timeout 0.5 --json",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
@@ -153,6 +156,11 @@ mod tests {
             "maser sim",
             "maser sim a.toml --seeds 3..1",
             "maser sim a.toml --jobs 0",
+            "maser sim a.toml --swarm",
+            "maser sim a.toml --seconds 3",
+            "maser sim --swarm --seconds 3 --worlds 4",
+            "maser sim --swarm --world 3 --from 4",
+            "maser sim --swarm --seeds 3",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");

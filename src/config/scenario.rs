@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{self, ConfigError, ConfigErrors};
-use crate::sim::{Mistake, Scenario, Universe};
+use crate::sim::{self, Mistake, Scenario, Universe};
 
 /// Reads and checks a scenario.
 ///
@@ -32,6 +32,15 @@ pub fn parse(name: &str, text: &str) -> Result<Universe, ConfigErrors> {
         errors.sort_by_key(|error| error.line);
         ConfigErrors(errors)
     })
+}
+
+/// The text of a scenario, which [`parse`] reads as the same value: keys that mean what they mean
+/// without being written are left out.
+///
+/// # Errors
+/// A value that TOML cannot hold.
+pub fn text(scenario: &Scenario) -> Result<String, String> {
+    toml::to_string(&sim::written(scenario)).map_err(|error| error.to_string())
 }
 
 fn located(name: &str, text: &str, mistake: Mistake) -> ConfigError {
@@ -76,3 +85,7 @@ fn element<'t, 'a>(
 #[cfg(test)]
 #[path = "scenario_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "written_tests.rs"]
+mod written_tests;

@@ -124,6 +124,20 @@ pub struct Broken {
     pub told: Option<f64>,
 }
 
+impl Broken {
+    /// In a world that lasts so long, whether it must be told.
+    pub fn is_due(&self, end: f64) -> bool {
+        !self.signs.is_empty() && (end > self.from + self.within || self.told.is_some())
+    }
+
+    /// In a world that lasts so long, whether it was to be told and was not, or too late.
+    pub fn is_untold(&self, end: f64) -> bool {
+        let due = self.from + self.within;
+        let told = self.told.map_or(end <= due, |told| told <= due);
+        !self.signs.is_empty() && !told
+    }
+}
+
 /// Holds what the engines tell against what was written down before.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Witness {
@@ -154,17 +168,14 @@ impl Witness {
 
     /// At the end: breaches that were to be told and were not, or too late.
     pub fn conclude(&self, at: f64, into: &mut Violations) {
-        for broken in self.broken.iter().filter(|broken| !broken.signs.is_empty()) {
+        for broken in self.broken.iter().filter(|broken| broken.is_untold(at)) {
             let due = broken.from + broken.within;
-            let told = broken.told.map_or(at <= due, |told| told <= due);
-            if !told {
-                let node = broken.node.unwrap_or(0);
-                into.note(due.min(at), node, Law::Told, || {
-                    let name = broken.assumption.name();
-                    let (from, within) = (broken.from, broken.within);
-                    format!("\"{name}\" is broken from {from} s on; not told within {within} s")
-                });
-            }
+            let node = broken.node.unwrap_or(0);
+            into.note(due.min(at), node, Law::Told, || {
+                let name = broken.assumption.name();
+                let (from, within) = (broken.from, broken.within);
+                format!("\"{name}\" is broken from {from} s on; not told within {within} s")
+            });
         }
     }
 }

@@ -7,7 +7,10 @@ use super::assumptions::{Assumption, Broken, Sign};
 use super::happening::{Happening, What};
 use super::scenario::{NodeEntry, SourceEntry};
 use super::universe::{Asked, Deed, Universe, Way};
-use super::{Announcement, Fault, OscillatorPlan, Queueing, ServerPlan};
+use super::{
+    Announcement, Correction, Fault, Hostile, OscillatorPlan, Queueing, ReceiverKind, ReceiverRole,
+    ServerPlan,
+};
 
 /// What a universe breaks, in the order of its tables.
 pub fn broken(universe: &Universe) -> Vec<Broken> {
@@ -48,20 +51,26 @@ impl Found<'_> {
         self.majority(place, entry);
     }
 
-    /// Servers that lie all the time, against those that do not.
+    /// Servers that lie all the time, against the sources that tell the truth all the time. Whoever
+    /// falls silent has no vote then; where some are trusted, only those have one.
     fn majority(&mut self, place: usize, entry: &NodeEntry) {
         let ways = &self.universe.ways[place];
-        let heard = entry.source.iter().zip(ways).filter(|(source, _)| !source.noselect);
-        let lies: Vec<f64> = heard.map(|(_, way)| self.lie_of(*way)).collect();
+        let trusts = entry.source.iter().any(|source| source.trust && !source.noselect);
+        let votes = |source: &SourceEntry| !source.noselect && (source.trust || !trusts);
+        let sources = entry.source.iter().zip(ways).filter(|(source, _)| votes(source));
+        let voters: Vec<Way> = sources.map(|(_, way)| *way).filter(|way| is_voter(*way)).collect();
+        let lies: Vec<f64> = voters.iter().map(|way| self.lie_of(*way)).collect();
         let liars = lies.iter().filter(|lie| **lie > 0.0).count();
-        if liars == 0 || 2 * liars < lies.len() {
+        let honest = voters.iter().zip(&lies).filter(|(_, lie)| **lie == 0.0);
+        let telling = honest.filter(|(way, _)| self.tells(**way)).count();
+        if liars == 0 || 2 * telling > lies.len() {
             return;
         }
         let plain = lies.iter().copied().fold(0.0, f64::max) > PLAIN + self.base_of(place);
         let within = SETTLED + POLLS * poll_of(entry);
         let broken = self.add(Assumption::HonestMajority, 0.0);
         broken.node = Some(place);
-        if plain && liars < lies.len() {
+        if plain && telling > 0 {
             broken.signs = &[Sign::Disagreement, Sign::Unexplained];
             broken.within = within;
         }
@@ -72,6 +81,39 @@ impl Found<'_> {
         let Way::Asked { whom: Asked::Server(server), .. } = way else { return 0.0 };
         let model = &self.universe.scenario.server[server].model;
         (model.offset.abs() - declared(model)).max(0.0)
+    }
+
+    /// Whether a source can be heard all the time: another node knows the time at times only.
+    fn tells(&self, way: Way) -> bool {
+        let scenario = &self.universe.scenario;
+        let events = || scenario.event.iter().zip(&self.universe.deeds);
+        match way {
+            Way::Asked { whom: Asked::Node(_), .. } => false,
+            Way::Asked { whom: Asked::Server(server), link, .. } => {
+                let entry = &scenario.link[link];
+                let losses = [&entry.both, &entry.there, &entry.back].into_iter().flatten();
+                let loss = losses.map(|path| path.loss).fold(0.0, f64::max);
+                let silenced = events().any(|(event, deed)| match event.what {
+                    What::ServerSilent | What::ServerHostile => deed.server == server,
+                    What::Block => deed.lanes.iter().any(|(lane, _)| *lane == link),
+                    What::Loss => {
+                        let heavy = event.share.is_some_and(|share| share > LOSSY);
+                        heavy && deed.lanes.iter().any(|(lane, _)| *lane == link)
+                    }
+                    _ => false,
+                });
+                let hostile = scenario.server[server].model.hostile != Hostile::None;
+                loss <= LOSSY && !hostile && !silenced
+            }
+            Way::Heard { receiver, .. } => {
+                let model = &scenario.receiver[receiver].model;
+                let numbered = model.kind != ReceiverKind::Pulses;
+                let failed = events().any(|(event, deed)| {
+                    event.what == What::ReceiverFault && deed.receiver == receiver
+                });
+                numbered && !failed && model.pulse_lost <= LOSSY
+            }
+        }
     }
 
     /// The longest base delay of a node's links, both ways.
@@ -96,6 +138,10 @@ impl Found<'_> {
         error += model.wobble.map_or(0.0, |wobble| SIGMAS * wobble.sigma);
         error += model.sawtooth.map_or(0.0, |sawtooth| OVERSHOOT * sawtooth.amplitude);
         error += model.drift.map_or(0.0, |drift| drift.rate.abs() * (duration - drift.at).max(0.0));
+        error += model.stamps.quantum;
+        // A constant lie beyond what is declared is the majority's to find.
+        let constant = model.offset.abs();
+        error += if constant > declared(model) { 0.0 } else { constant };
         if error > declared(model) {
             self.add(Assumption::DeclaredErrors, model.drift.map_or(0.0, |drift| drift.at));
         }
@@ -134,8 +180,11 @@ impl Found<'_> {
                 && node.reading.seconds() >= node.stamps.reading
         };
         let all_declare = self.listeners(receiver).all(declares);
-        let numbers = model.text_wrong <= RARE;
-        if !all_declare || !numbers {
+        let right = model.correction != Correction::Reversed || tick == 0.0;
+        let [_, longest] = model.text_delay;
+        let numbers = model.text_wrong <= RARE && model.pulse_extra <= RARE && longest < TEXT_MAX;
+        let near = model.outlier.is_none_or(|outlier| outlier.probability <= RARE);
+        if !all_declare || !numbers || !right || !near {
             self.add(Assumption::HonestReceiver, 0.0);
         }
         if model.leap != Announcement::None {
@@ -147,9 +196,7 @@ impl Found<'_> {
         let nodes = self.universe.scenario.node.iter().zip(&self.universe.ways);
         nodes.flat_map(move |(node, ways)| {
             node.source.iter().zip(ways).filter_map(move |(source, way)| match way {
-                Way::Heard { receiver: heard, role: super::ReceiverRole::Pulse }
-                    if *heard == receiver =>
-                {
+                Way::Heard { receiver: heard, role: ReceiverRole::Pulse } if *heard == receiver => {
                     Some((node, source))
                 }
                 _ => None,
@@ -240,6 +287,7 @@ impl Found<'_> {
 
     fn fault(&mut self, happening: &Happening, from: f64, receiver: usize) {
         let heard = self.listeners(receiver).next().is_some();
+        let [_, longest] = self.universe.scenario.receiver[receiver].model.text_delay;
         let mut dishonest = |plain: bool| {
             let broken = self.add(Assumption::HonestReceiver, from);
             if plain && heard {
@@ -259,11 +307,18 @@ impl Found<'_> {
             Some(Fault::WrongLeap(_)) => {
                 self.add(Assumption::AnnouncedLeaps, from);
             }
+            // A label that comes after the next pulse seems to name that one.
+            Some(Fault::TextLate(by)) if longest + by >= TEXT_MAX => dishonest(false),
             // Pulses at any place of the second, one of which may be believed.
             Some(Fault::ExtraPulses(share)) if share > RARE => dishonest(false),
             _ => {}
         }
     }
+}
+
+/// Whether a source votes: text has its say in the pulses that it numbers, and little without them.
+fn is_voter(way: Way) -> bool {
+    !matches!(way, Way::Heard { role: ReceiverRole::Text, .. })
 }
 
 /// Whether a bank of filters for quartz of every kind explains it.
@@ -314,3 +369,7 @@ const SETTLED: f64 = 120.0;
 const POLLS: f64 = 8.0;
 /// A share of wrong text or extra pulses that numbering lives with.
 const RARE: f64 = 0.05;
+/// With this share of packets lost a source is heard several times in eight polls.
+const LOSSY: f64 = 0.5;
+/// Text names the latest second if it comes within this, s.
+const TEXT_MAX: f64 = 0.95;

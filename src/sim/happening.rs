@@ -3,13 +3,13 @@
 //! A table names what happens, whom it happens to, and how much. Which keys belong to which word is
 //! one table here, [`What::takes`]; a key that has no effect is refused like one that is missing.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Fault, Hostile, Mistake};
 use crate::time::{Duration, Span};
 
 /// Something that happens.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, expecting = "a table of keys")]
 pub struct Happening {
     /// When, from the start.
@@ -43,7 +43,7 @@ pub struct Happening {
 }
 
 /// What can happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// Somebody sets the system clock forward `by`; the oscillator is not touched.
@@ -79,7 +79,7 @@ pub enum What {
 }
 
 /// Which way of a link.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Requests.

@@ -1,12 +1,12 @@
 //! What the models' plans share: ranges of keys, streams of random numbers, a leap announcement.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::random::Random;
 use crate::time::LeapIndicator;
 
 /// A leap announcement as scenarios write it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Announcement {
     /// `"none"`: no leap second at the end of the month.

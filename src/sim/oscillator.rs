@@ -5,14 +5,14 @@
 //! integers, the part of a second is one product. Wander, white and flicker noise draw from streams
 //! of their own: adding one leaves the others' values as they were.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::keys::{DAY, SPAN_MAX, span, stream, within};
 use crate::random::Random;
 use crate::time::{Duration, Frequency, Raw, Timestamp, Utc};
 
 /// The law of an oscillator. Without any key it is perfect.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OscillatorPlan {
     /// Raw − true at the start, s; negative: it starts in the past.
@@ -35,7 +35,7 @@ pub struct OscillatorPlan {
 }
 
 /// A rate that changes evenly for a while and stays.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ramp {
     /// Seconds from the start.
@@ -47,7 +47,7 @@ pub struct Ramp {
 }
 
 /// A rate that swings like a sine.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Day {
     /// Largest deviation, a ratio.

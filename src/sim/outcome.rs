@@ -55,6 +55,21 @@ pub struct Outcome {
     pub series: Vec<Judged>,
 }
 
+impl Outcome {
+    /// Of a world that never was.
+    pub(super) fn none(seed: u64) -> Self {
+        Self {
+            seed,
+            figures: Figures::default(),
+            violations: Violations::default(),
+            broken: Vec::new(),
+            verdicts: Vec::new(),
+            log: 0,
+            series: Vec::new(),
+        }
+    }
+}
+
 /// Figures; `None` where one has no meaning. The means over seeds have the same shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Figures {

@@ -3,7 +3,7 @@
 //! Every packet draws once from each law, lost or not, blocked or not: so adding loss or an outage
 //! leaves the delays of the other packets as they were.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Queueing;
 use super::keys::{DAY, probability, seed_of, stream, within};
@@ -12,7 +12,7 @@ use crate::random::Random;
 use crate::time::{Duration, Timestamp, Utc};
 
 /// The law of one direction. Without any key packets arrive at once.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PathPlan {
     /// The shortest delay, s.
@@ -31,7 +31,7 @@ pub struct PathPlan {
 }
 
 /// Packets that let others pass.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reorder {
     /// Of a packet.

@@ -3,14 +3,14 @@
 //! Nothing is ever early, so every law starts at zero. A list of laws adds up. Each law of a list
 //! draws from a stream of its own.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::keys::{DAY, probability, seed_of, span, stream, within};
 use crate::random::Random;
 use crate::time::{Duration, Timestamp, Utc};
 
 /// One law. Delays are in seconds; times count from the start of the world.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Queueing {
     /// `{ exponential = 1e-4 }`: of this mean, s.

@@ -1,12 +1,12 @@
 //! What a scenario says of a receiver: its law, and what can go wrong with it.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Queueing;
 use super::keys::{Announcement, SPAN_MAX, probability, span, within};
 
 /// The law of a receiver. Without any key it brings one exact mark a second.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReceiverPlan {
     /// What it brings.
@@ -40,7 +40,7 @@ pub struct ReceiverPlan {
 }
 
 /// What a receiver brings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiverKind {
     /// Complete marks: SHM, SOCK, a PHC.
@@ -55,7 +55,7 @@ pub enum ReceiverKind {
 }
 
 /// What is told of the tick.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Correction {
     /// Nothing.
@@ -70,7 +70,7 @@ pub enum Correction {
 }
 
 /// An error that follows a sine from the start on.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wave {
     /// s.
@@ -81,7 +81,7 @@ pub struct Wave {
 
 /// A receiver raises its pulse on a tick of its own clock, which drifts through the second: the
 /// error grows evenly and falls back.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sawtooth {
     /// Largest error, half a tick, s.
@@ -92,7 +92,7 @@ pub struct Sawtooth {
 }
 
 /// Stamps that are far off, early or late alike.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outlier {
     /// Of a stamp.
@@ -102,7 +102,7 @@ pub struct Outlier {
 }
 
 /// What can go wrong with a receiver, and right again.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
     /// It has no fix: no pulses, and text says so.

@@ -6,14 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::happening::Happening;
 use super::{OscillatorPlan, PathPlan, ReceiverPlan, ServerPlan, StampPlan};
 use crate::time::{Duration, Span, Timestamp, Utc, parse_rfc3339};
 
 /// A universe to be run, from files in `config/scenarios/` or made by the swarm.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, expecting = "tables of keys")]
 pub struct Scenario {
     /// How tables and reports call it.
@@ -54,7 +54,7 @@ pub struct Scenario {
 }
 
 /// A leap second.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, expecting = "a table of keys")]
 pub struct LeapEntry {
     /// The midnight of UTC that it comes before.
@@ -65,7 +65,7 @@ pub struct LeapEntry {
 }
 
 /// A machine that runs the daemon.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, expecting = "a table of keys")]
 pub struct NodeEntry {
     /// How others refer to it.
@@ -102,7 +102,7 @@ pub struct NodeEntry {
 }
 
 /// A machine's own clock as the source of last resort.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, expecting = "a table of keys")]
 pub struct LocalEntry {
     /// Stratum served, 1 to 15; 10.
@@ -116,7 +116,7 @@ pub struct LocalEntry {
 }
 
 /// When a lag is stepped rather than slewed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
     /// Never, not even at the start.
@@ -129,7 +129,7 @@ pub enum Step {
 }
 
 /// A source of a node: a server that it asks, or a receiver at its side.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, expecting = "a table of keys")]
 pub struct SourceEntry {
     /// How verdicts and events call it; what it is connected to unless said.
@@ -190,7 +190,7 @@ pub struct SourceEntry {
 }
 
 /// Which half of a receiver a source listens to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReceiverRole {
     /// Its serial line.
@@ -200,7 +200,7 @@ pub enum ReceiverRole {
 }
 
 /// A server of the outside world.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, expecting = "a table of keys")]
 pub struct ServerEntry {
     /// How others refer to it.
@@ -211,7 +211,7 @@ pub struct ServerEntry {
 }
 
 /// A receiver.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, expecting = "a table of keys")]
 pub struct ReceiverEntry {
     /// How others refer to it.
@@ -222,7 +222,7 @@ pub struct ReceiverEntry {
 }
 
 /// A network between a node and whom it asks.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, expecting = "a table of keys")]
 pub struct LinkEntry {
     /// The node that asks.
@@ -239,7 +239,7 @@ pub struct LinkEntry {
 
 /// What must come out, in the mean over the seeds: nothing where a key is left out. Each is the
 /// largest value allowed, but for `coverage`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, expecting = "a table of keys")]
 pub struct Expect {
     /// RMS of the error after settling.
@@ -270,14 +270,20 @@ pub struct Expect {
 }
 
 /// An instant of UTC, written as RFC 3339 has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Instant(pub Timestamp<Utc>);
 
 impl Default for Instant {
     /// 2026-01-01T00:00:00Z.
     fn default() -> Self {
         Self(Timestamp::from_seconds(1_767_225_600))
+    }
+}
+
+impl From<Instant> for String {
+    fn from(instant: Instant) -> Self {
+        instant.0.to_string()
     }
 }
 

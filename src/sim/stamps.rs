@@ -3,7 +3,7 @@
 //! Software is never early on arrival and never late on departure: a receive stamp is taken after
 //! the packet came, a transmit stamp before it goes. A coarse clock then cuts the reading down.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Queueing;
 use super::keys::{probability, seed_of, stream, within};
@@ -12,7 +12,7 @@ use crate::random::Random;
 use crate::time::{Duration, Scale, Timestamp, Utc};
 
 /// The law of a machine's stamps. Without any key they are exact and always there.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StampPlan {
     /// How far a stamp is off, one-sided, in both directions.
@@ -32,7 +32,7 @@ pub struct StampPlan {
 }
 
 /// Stamps that come long after what they date; their value is right.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Late {
     /// Of a stamp.

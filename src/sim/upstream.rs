@@ -6,7 +6,7 @@
 
 use core::net::SocketAddr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::keys::{Announcement, SPAN_MAX, seed_of, span, stream, within};
 use super::stamps::{StampPlan, Stamps};
@@ -17,7 +17,7 @@ use crate::time::{Duration, Exponent, LeapIndicator, NtpTimestamp, System, Times
 use crate::wire::ntp::{Header, KissCode};
 
 /// The law of a server. Without any key it is exact, stratum 1, and says so.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerPlan {
     /// Declared, 1 to 15.
@@ -51,7 +51,7 @@ pub struct ServerPlan {
 }
 
 /// Gauss–Markov noise, in steps of a second with straight lines between.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wobble {
     /// s.
@@ -61,7 +61,7 @@ pub struct Wobble {
 }
 
 /// Up from −amplitude to amplitude in 15/16 of the period, back in the rest; zero at the start.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SawtoothSlew {
     /// s.
@@ -71,7 +71,7 @@ pub struct SawtoothSlew {
 }
 
 /// A constant rate from some time on.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Drift {
     /// A ratio: 1e-6 gains 1 µs a second.
@@ -82,7 +82,7 @@ pub struct Drift {
 }
 
 /// What a hostile or broken server answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hostile {
     /// An honest answer.

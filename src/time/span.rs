@@ -6,6 +6,7 @@
 use core::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::ser::{Serialize, Serializer};
 
 use super::Duration;
 
@@ -23,6 +24,25 @@ impl Span {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(SpanVisitor)
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for Span {
+    /// In the largest unit that makes it whole, such as `90 min`; exact for whole nanoseconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = self.0.nanos();
+        if Duration::from_nanos(nanos) != self.0 {
+            return write!(f, "{} s", self.seconds());
+        }
+        let divides = |(_, scale): &(&str, i128)| nanos % scale == 0;
+        let (unit, scale) = SHOWN.into_iter().find(divides).unwrap_or(("ns", 1));
+        write!(f, "{} {unit}", nanos / scale)
     }
 }
 
@@ -101,6 +121,16 @@ const UNITS: [(&str, i128); 11] = [
     ("d", 86_400 * 1_000_000_000),
 ];
 
+/// Units that are written, the longest first.
+const SHOWN: [(&str, i128); 6] = [
+    ("h", 3_600 * 1_000_000_000),
+    ("min", 60 * 1_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+    ("us", 1_000),
+    ("ns", 1),
+];
+
 /// With a day's nanoseconds the product stays within 127 bits.
 const DIGITS_MAX: usize = 20;
 /// A hundred years: no span here means more.
@@ -136,6 +166,21 @@ mod tests {
         assert_eq!(parse(&"9".repeat(40)), None);
     }
 
+    #[test]
+    fn times_are_written_in_the_largest_whole_unit() {
+        for (nanos, text) in [
+            (0, "0 h"),
+            (5_400_000_000_000, "90 min"),
+            (-1_500_000_000, "-1500 ms"),
+            (1_001, "1001 ns"),
+        ] {
+            assert_eq!(Span(Duration::from_nanos(nanos)).to_string(), text);
+        }
+        let third = Span(Duration::from_seconds(1) / 3);
+        let again = parse(&third.to_string()).unwrap();
+        assert!((again - third.0).abs() <= Duration::from_units(4096), "{third}");
+    }
+
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in "[-+0-9. a-zµ]{0,30}") {
@@ -149,6 +194,8 @@ mod tests {
             let text = format!("{}{}.{:06}ms", if nanos < 0 { "-" } else { "" },
                 nanos.abs() / 1_000_000, nanos.abs() % 1_000_000);
             prop_assert_eq!(parse(&text).unwrap().nanos(), i128::from(nanos));
+            let span = Span(Duration::from_nanos(nanos.into()));
+            prop_assert_eq!(parse(&span.to_string()), Some(span.0));
         }
     }
 }

@@ -1,10 +1,11 @@
-//! `maser sim FILE…`: runs scenarios in a universe where true time is known, and judges them.
+//! `maser sim FILE…` and `maser sim --swarm`: runs scenarios, or random worlds, in a universe where true time is known, and judges them.
 //!
 //! Every file is checked before the first one runs. Exit code 1 when a file is wrong, when what a
 //! scenario expects does not come out, or when the oracle finds a fault.
 
 mod json;
 mod junit;
+mod swarm;
 mod table;
 mod work;
 
@@ -21,10 +22,13 @@ use crate::sim::{Summary, Universe};
 #[derive(Debug, Args)]
 pub(super) struct SimArgs {
     /// Scenario files.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "swarm")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    swarm: swarm::SwarmArgs,
     /// Seeds to run each with: one, or the first and the last.
     #[arg(long, value_name = "N[..M]", default_value = "1", value_parser = seeds)]
+    #[arg(conflicts_with = "swarm")]
     seeds: Seeds,
     /// Runs at a time; as many as there are processors unless said.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -33,7 +37,7 @@ pub(super) struct SimArgs {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write a test report to this file, as JUnit's XML.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "swarm")]
     junit: Option<PathBuf>,
 }
 
@@ -55,6 +59,9 @@ struct Ran<'u> {
 }
 
 pub(super) fn run(args: &SimArgs) -> Result<ExitCode, Failure> {
+    if args.swarm.swarm {
+        return swarm::run(&args.swarm, args.jobs, args.json.as_deref());
+    }
     let universes = load(&args.files)?;
     let ran = work::run(&universes, args.seeds, args.jobs);
     if let Some(path) = &args.json {
