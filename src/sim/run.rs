@@ -17,12 +17,18 @@ pub enum Keep {
     Figures,
     /// Every look at the judged node.
     Series,
+    /// What a drawing of it takes.
+    Record,
 }
 
 /// Runs a universe with one seed.
 pub fn run(universe: &Universe, seed: u64, keep: Keep) -> Outcome {
     let mut world = World::new(universe, seed);
+    if keep == Keep::Record {
+        world.keep_record();
+    }
     world.run();
+    let record = world.take_record();
     let names = universe.judged().source.iter().map(|source| name_of(source).to_owned());
     Outcome {
         seed,
@@ -32,9 +38,10 @@ pub fn run(universe: &Universe, seed: u64, keep: Keep) -> Outcome {
         verdicts: names.zip(world.verdicts()).collect(),
         log: world.log(),
         series: match keep {
-            Keep::Figures => Vec::new(),
+            Keep::Figures | Keep::Record => Vec::new(),
             Keep::Series => world.judged().to_vec(),
         },
+        record,
     }
 }
 
