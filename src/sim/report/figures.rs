@@ -50,6 +50,16 @@ pub fn table(outcomes: &[Outcome], mean: &Figures) -> String {
     out
 }
 
+/// What each figure means.
+pub fn meanings() -> String {
+    let of = |(name, meaning, _): &Row| format!("<dt>{name}</dt><dd>{meaning}</dd>");
+    let all: String = ROWS.iter().map(of).collect();
+    format!(
+        "<details><summary>What the figures mean</summary><dl class=\"meanings\">{all}</dl>\
+         </details>\n"
+    )
+}
+
 /// The cells of the summary of all scenarios: its head, and the values of one.
 pub fn brief() -> impl Iterator<Item = (&'static str, fn(&Figures) -> Option<String>)> {
     ROWS.into_iter().take(7).map(|(name, _, value)| (name, value))

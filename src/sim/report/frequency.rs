@@ -31,7 +31,7 @@ pub fn plot(course: &Course<'_>) -> String {
     let upper = rates.draw(&shapes.concat(), "");
 
     let mut about = error;
-    about.join(course.range(of(|column| column.rate_sigma)));
+    about.join(course.range(of(|column| least(column.rate_sigma))));
     let most = about.magnitude().unwrap_or(1e-9);
     let scale = Scale::even(most);
     let shapes = [
@@ -44,7 +44,7 @@ pub fn plot(course: &Course<'_>) -> String {
     let legend = [
         Entry::area("rate", "true rate of the oscillator"),
         Entry::area("estimate", "the node's estimate; below: estimate − true"),
-        Entry::line("sigma", "± one sigma, as the node has it"),
+        Entry::line("sigma", "± one sigma, as the node has it, the least of each span"),
     ];
     let plots = format!("{upper}{lower}");
     figure("wide", "Frequency", "Positive: the oscillator runs fast.", &plots, &legend)
@@ -61,13 +61,18 @@ fn placed(
     })
 }
 
+/// The least of a range: between samples a sigma grows, and the strictest one is shown.
+fn least(range: Range) -> Range {
+    if range.is_empty() { range } else { Range { high: range.low, ..range } }
+}
+
 /// Both edges of what the node takes to be one sigma.
 fn sigma(course: &Course<'_>, scale: &Scale) -> String {
     let edge = |sign: f64| {
         let points = course.columns(|index| course.record.columns[index].rate_sigma);
-        let placed = points.into_iter().map(move |(x, sigma)| {
-            (!sigma.is_empty()).then(|| (x, scale.place(sign * sigma.high)))
-        });
+        let placed = points
+            .into_iter()
+            .map(move |(x, sigma)| (!sigma.is_empty()).then(|| (x, scale.place(sign * sigma.low))));
         line(placed)
     };
     edge(1.0) + &edge(-1.0)

@@ -74,6 +74,7 @@ fn summary(sections: &[Section<'_>], out: &mut String) {
         out.push_str("</tr>\n");
     }
     out.push_str("</tbody></table></div></nav>\n");
+    out.push_str(&figures::meanings());
 }
 
 fn section(section: &Section<'_>, id: &str, out: &mut String) {
