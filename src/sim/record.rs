@@ -138,7 +138,7 @@ impl Recorder {
         let source = |name| SourceRecord {
             name,
             verdicts: vec![Bits::default(); columns],
-            seconds: [0; 14],
+            seconds: [0; Verdict::ALL.len()],
         };
         let record = Record {
             step,

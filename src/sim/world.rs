@@ -109,18 +109,6 @@ impl<'u> World<'u> {
         world
     }
 
-    /// From now on the judged node is taken down, so that it can be drawn.
-    pub fn keep_record(&mut self) {
-        let names = self.universe.judged().source.iter().map(|source| name_of(source).to_owned());
-        self.recorder = Some(Recorder::new(self.universe.scenario.duration.seconds(), names));
-    }
-
-    /// What was taken down, if anything.
-    pub fn take_record(&mut self) -> Option<Record> {
-        let settle = self.universe.scenario.settle.seconds();
-        self.recorder.take().map(|recorder| recorder.conclude(&self.judged, settle))
-    }
-
     /// Lets time pass until the scenario's end.
     pub fn run(&mut self) {
         let end = self.universe.scenario.start.0 + self.universe.scenario.duration.0;
@@ -167,6 +155,18 @@ impl<'u> World<'u> {
     /// thousand.
     pub fn told(&self) -> &[(f64, usize, Event)] {
         &self.told
+    }
+
+    /// From now on the judged node is taken down, so that it can be drawn.
+    pub fn keep_record(&mut self) {
+        let names = self.universe.judged().source.iter().map(|source| name_of(source).to_owned());
+        self.recorder = Some(Recorder::new(self.universe.scenario.duration.seconds(), names));
+    }
+
+    /// What was taken down, if anything.
+    pub fn take_record(&mut self) -> Option<Record> {
+        let settle = self.universe.scenario.settle.seconds();
+        self.recorder.take().map(|recorder| recorder.conclude(&self.judged, settle))
     }
 
     /// Requests that the judged node sent.

@@ -228,3 +228,23 @@ fn a_run_without_a_lock_or_a_record_is_a_page_too() {
     }
     elements(&page(&[])).unwrap();
 }
+
+#[test]
+fn every_class_that_is_drawn_has_a_colour() {
+    let style = include_str!("style.css");
+    let terms = crate::state::Term::ALL.map(|term| format!(".t-{} {{", term.name()));
+    assert!(terms.iter().all(|class| style.contains(class)), "{terms:?}");
+    let universe = universe();
+    let page = paged(&universe, &outcomes(&universe, 1));
+    for (name, attributes) in elements(&page).unwrap() {
+        let is_shape = matches!(name, "path" | "rect" | "line" | "circle" | "text");
+        let classes = attribute(attributes, "class").filter(|_| is_shape).unwrap_or_default();
+        let known = |class: &str| {
+            style.contains(&format!(".{class} ")) || style.contains(&format!(".{class},"))
+        };
+        let any = classes
+            .split(' ')
+            .any(|class| known(class) || style.contains(&format!("text.{class} ")));
+        assert!(classes.is_empty() || any, "{classes}");
+    }
+}
