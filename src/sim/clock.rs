@@ -62,6 +62,11 @@ impl SimulatedClock {
         self.slewed = (self.raw, rate);
     }
 
+    /// At which somebody else slews it now.
+    pub fn disturbance_rate(&self) -> Frequency {
+        self.slewed.1
+    }
+
     /// The machine slept for so long and has set its clock again, wrong by `error`.
     pub fn wake(&mut self, slept: Duration, error: Duration) {
         self.slept += slept;

@@ -28,7 +28,9 @@ mod queue;
 mod queueing;
 mod receiver;
 mod receiver_plan;
+mod record;
 mod reference;
+pub mod report;
 mod run;
 mod scenario;
 mod stamps;
@@ -55,6 +57,7 @@ pub use path::{Arrivals, Path, PathPlan, Reorder};
 pub use queueing::{Queueing, Queues};
 pub use receiver::{Channel, Emission, Receiver};
 pub use receiver_plan::{Correction, Fault, Outlier, ReceiverKind, ReceiverPlan, Sawtooth, Wave};
+pub use record::{Bits, Column, Deviations, Distribution, Range, Record, SourceRecord};
 pub use reference::{Exchanged, KnownPath, Reference};
 pub use run::{Keep, Summary, run, run_mutated};
 pub use scenario::{

@@ -6,6 +6,7 @@
 
 use super::assumptions::Broken;
 use super::oracle::Violations;
+use super::record::Record;
 use crate::mitigation::Verdict;
 
 /// One look a second.
@@ -53,6 +54,8 @@ pub struct Outcome {
     pub log: u64,
     /// Every look at the judged node, if asked for.
     pub series: Vec<Judged>,
+    /// What a drawing of it takes, if asked for.
+    pub record: Option<Record>,
 }
 
 impl Outcome {

@@ -18,6 +18,8 @@ pub enum Keep {
     Figures,
     /// Every look at the judged node.
     Series,
+    /// What a drawing of it takes.
+    Record,
 }
 
 /// Runs a universe with one seed.
@@ -32,7 +34,11 @@ pub fn run_mutated(universe: &Universe, seed: u64, keep: Keep, mutation: Mutatio
 
 fn outcome(mut world: World<'_>, seed: u64, keep: Keep) -> Outcome {
     let universe = world.universe;
+    if keep == Keep::Record {
+        world.keep_record();
+    }
     world.run();
+    let record = world.take_record();
     let names = universe.judged().source.iter().map(|source| name_of(source).to_owned());
     Outcome {
         seed,
@@ -42,9 +48,10 @@ fn outcome(mut world: World<'_>, seed: u64, keep: Keep) -> Outcome {
         verdicts: names.zip(world.verdicts()).collect(),
         log: world.log(),
         series: match keep {
-            Keep::Figures => Vec::new(),
+            Keep::Figures | Keep::Record => Vec::new(),
             Keep::Series => world.judged().to_vec(),
         },
+        record,
     }
 }
 

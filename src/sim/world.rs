@@ -18,8 +18,9 @@ use super::node::{Halt, Node};
 use super::oracle::{Law, Look, Loops, Violations};
 use super::outcome::Judged;
 use super::queue::{Queue, Rank};
+use super::record::{Record, Recorder, Sight};
 use super::turn::{Stream, Turn};
-use super::universe::{Asked, Universe, Way};
+use super::universe::{Asked, Universe, Way, name_of};
 use super::{Path, Receiver, Upstream, plan};
 use crate::event::Event;
 use crate::mitigation::Verdict;
@@ -47,6 +48,8 @@ pub struct World<'u> {
     second: i64,
     /// What the nodes told, kept for a few.
     told: Vec<(f64, usize, Event)>,
+    /// Takes the judged node down, if asked for.
+    recorder: Option<Recorder>,
 }
 
 /// A server of the outside world.
@@ -100,6 +103,7 @@ impl<'u> World<'u> {
             judged: Vec::new(),
             second: 0,
             told: Vec::new(),
+            recorder: None,
             universe,
         };
         world.plan_the_start();
@@ -159,6 +163,18 @@ impl<'u> World<'u> {
     /// thousand.
     pub fn told(&self) -> &[(f64, usize, Event)] {
         &self.told
+    }
+
+    /// From now on the judged node is taken down, so that it can be drawn.
+    pub fn keep_record(&mut self) {
+        let names = self.universe.judged().source.iter().map(|source| name_of(source).to_owned());
+        self.recorder = Some(Recorder::new(self.universe.scenario.duration.seconds(), names));
+    }
+
+    /// What was taken down, if anything.
+    pub fn take_record(&mut self) -> Option<Record> {
+        let settle = self.universe.scenario.settle.seconds();
+        self.recorder.take().map(|recorder| recorder.conclude(&self.judged, settle))
     }
 
     /// Requests that the judged node sent.
@@ -271,6 +287,10 @@ impl<'u> World<'u> {
         while let Some(event) = node.engine.poll_event() {
             self.log.told(&(event.source, event.kind));
             self.witness.told(place, at, &event);
+            if let Some(recorder) = self.recorder.as_mut().filter(|_| place == self.universe.judge)
+            {
+                recorder.told(at, &event);
+            }
             node.watch.told(&look, event.kind, truth, &mut self.violations);
             if self.told.len() < TOLD_MAX {
                 self.told.push((at, place, event));
@@ -304,13 +324,27 @@ impl<'u> World<'u> {
                 node.watch.look(&look, truth, &mut self.violations)
             };
             if place == self.universe.judge {
-                self.judged.push(Judged {
+                let judged = Judged {
                     error: error.seconds(),
                     bound: look.bound().seconds(),
                     path: look.term(Term::Path),
                     claimed: look.claims() && !asleep,
                     reference: self.beside.error(raw, now),
-                });
+                };
+                self.judged.push(judged);
+                if let Some(recorder) = &mut self.recorder {
+                    let slewed = node.engine.clock().disturbance_rate();
+                    let sight = Sight {
+                        second: self.second,
+                        judged: &judged,
+                        state,
+                        ledger: state.ledger(system),
+                        rate: (node.oscillator.frequency() + slewed).ratio(),
+                        phase: raw.offset_from(now).seconds(),
+                    };
+                    let reports = node.engine.reports();
+                    recorder.look(&sight, reports.map(|report| report.verdict));
+                }
             }
         }
         self.loops.look(at, &mut self.violations);

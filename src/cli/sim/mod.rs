@@ -16,7 +16,8 @@ use clap::Args;
 
 use super::{Failure, print};
 use crate::config;
-use crate::sim::{Summary, Universe};
+use crate::sim::report::{self, Section};
+use crate::sim::{Outcome, Summary, Universe};
 
 /// Which scenarios, and how often.
 #[derive(Debug, Args)]
@@ -39,6 +40,9 @@ pub(super) struct SimArgs {
     /// Write a test report to this file, as JUnit's XML.
     #[arg(long, value_name = "FILE", conflicts_with = "swarm")]
     junit: Option<PathBuf>,
+    /// Write a page with plots of each scenario's first seed to this file, as HTML.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 /// Seeds from the first to the last, both included.
@@ -54,6 +58,8 @@ struct Ran<'u> {
     universe: &'u Universe,
     seeds: usize,
     summary: Summary,
+    /// In the order of the seeds.
+    outcomes: Vec<Outcome>,
     /// Processor time of all its runs, s.
     seconds: f64,
 }
@@ -63,12 +69,16 @@ pub(super) fn run(args: &SimArgs) -> Result<ExitCode, Failure> {
         return swarm::run(&args.swarm, args.jobs, args.json.as_deref());
     }
     let universes = load(&args.files)?;
-    let ran = work::run(&universes, args.seeds, args.jobs);
+    let ran = work::run(&universes, args.seeds, args.jobs, args.report.is_some());
     if let Some(path) = &args.json {
         write(path, &json::report(&ran)?)?;
     }
     if let Some(path) = &args.junit {
         write(path, &junit::report(&ran))?;
+    }
+    if let Some(path) = &args.report {
+        let sections: Vec<Section<'_>> = ran.iter().map(section).collect();
+        write_whole(path, &report::page(&sections))?;
     }
     print(&table::report(&ran))?;
     let ok = ran.iter().all(|ran| ran.summary.is_ok());
@@ -90,6 +100,22 @@ fn load(files: &[PathBuf]) -> Result<Vec<Universe>, Failure> {
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|error| {
+        Failure::new(format_args!("{} cannot be written: {error}", path.display()))
+    })
+}
+
+fn section<'r>(ran: &'r Ran<'_>) -> Section<'r> {
+    Section { universe: ran.universe, summary: &ran.summary, outcomes: &ran.outcomes }
+}
+
+/// Writes a file so that whoever looks sees the old one or the new one, never a part.
+fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
+    written.map_err(|error| {
+        let _ = std::fs::remove_file(&part);
         Failure::new(format_args!("{} cannot be written: {error}", path.display()))
     })
 }

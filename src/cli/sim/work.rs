@@ -11,8 +11,13 @@ use std::time::Instant;
 use super::{Ran, Seeds};
 use crate::sim::{self, Keep, Outcome, Summary, Universe};
 
-/// Runs every scenario with every seed.
-pub(super) fn run(universes: &[Universe], seeds: Seeds, jobs: Option<u16>) -> Vec<Ran<'_>> {
+/// Runs every scenario with every seed; `drawn`: the first seed of each so that it can be drawn.
+pub(super) fn run(
+    universes: &[Universe],
+    seeds: Seeds,
+    jobs: Option<u16>,
+    drawn: bool,
+) -> Vec<Ran<'_>> {
     let tasks: Vec<(usize, u64)> = (0..universes.len())
         .flat_map(|index| (seeds.first..=seeds.last).map(move |seed| (index, seed)))
         .collect();
@@ -28,7 +33,9 @@ pub(super) fn run(universes: &[Universe], seeds: Seeds, jobs: Option<u16>) -> Ve
                     let task = next.fetch_add(1, Ordering::Relaxed);
                     let Some((index, seed)) = tasks.get(task) else { break };
                     let begin = Instant::now();
-                    let outcome = sim::run(&universes[*index], *seed, Keep::Figures);
+                    let is_drawn = drawn && *seed == seeds.first;
+                    let keep = if is_drawn { Keep::Record } else { Keep::Figures };
+                    let outcome = sim::run(&universes[*index], *seed, keep);
                     let took = begin.elapsed().as_secs_f64();
                     if let Ok(mut done) = done.lock() {
                         done[task] = Some((outcome, took));
@@ -46,7 +53,7 @@ pub(super) fn run(universes: &[Universe], seeds: Seeds, jobs: Option<u16>) -> Ve
     let ran = |universe| {
         let (outcomes, seconds): (Vec<Outcome>, Vec<f64>) = results.by_ref().take(each).unzip();
         let summary = Summary::of(universe, &outcomes);
-        Ran { universe, seeds: outcomes.len(), summary, seconds: seconds.iter().sum() }
+        Ran { universe, seeds: outcomes.len(), summary, outcomes, seconds: seconds.iter().sum() }
     };
     universes.iter().map(ran).collect()
 }
