@@ -174,8 +174,11 @@ impl Found<'_> {
         let wave = model.wave.map_or(0.0, |wave| wave.amplitude);
         let tick = model.sawtooth.map_or(0.0, |sawtooth| sawtooth.amplitude);
         let declares = |(node, source): (&NodeEntry, &SourceEntry)| {
+            // The first bounds hang on it: nothing is learned yet.
+            let noise = source.noise.map_or(super::plan::PULSE_NOISE, crate::time::Span::seconds);
             source.uncertainty.seconds() >= late + wave
                 && source.grain.seconds() >= tick
+                && noise >= model.noise
                 && source.quantization.seconds() >= node.stamps.quantum
                 && node.reading.seconds() >= node.stamps.reading
         };

@@ -23,7 +23,7 @@ impl World<'_> {
                 let node = &mut self.nodes[deed.node];
                 node.advance(now);
                 node.engine.clock_mut().disturb(by);
-                node.watch.stepped();
+                node.watch.disturbed();
             }
             What::SlewClock => self.slew_clock(deed.node, rate),
             What::JumpOscillator => {
@@ -31,7 +31,7 @@ impl World<'_> {
                 node.advance(now);
                 node.oscillator.jump(by);
                 node.advance(now);
-                node.watch.stepped();
+                node.watch.disturbed();
                 if deed.node == universe.judge {
                     self.beside.jump(by);
                 }
@@ -101,6 +101,9 @@ impl World<'_> {
     /// UTC leaps: the servers' clocks with it, and what receivers tell.
     pub(super) fn leap(&mut self) {
         let by = self.universe.truth.utc(self.now) - self.now;
+        for node in &mut self.nodes {
+            node.watch.leapt(node.engine.state());
+        }
         self.servers.iter_mut().for_each(|server| server.upstream.step(by));
         self.receivers.iter_mut().for_each(|receiver| receiver.leap(by.round_seconds()));
         self.announce_leap();
@@ -136,7 +139,7 @@ impl World<'_> {
         node.advance(self.now);
         node.engine.clock_mut().disturb_rate(rate);
         // A slew by somebody else may run backwards against what was served.
-        node.watch.stepped();
+        node.watch.disturbed();
     }
 
     /// A node runs again: a stopped process finds what waited for it, a machine that slept a clock
@@ -147,7 +150,7 @@ impl World<'_> {
         node.advance(now);
         if let Some(Halt::Asleep(since)) = node.halt.take() {
             node.engine.clock_mut().wake(now - since, error);
-            node.watch.stepped();
+            node.watch.disturbed();
         }
         for turn in core::mem::take(&mut self.nodes[place].backlog) {
             self.take(turn);

@@ -129,17 +129,25 @@ pub struct Watch {
     served: Option<Timestamp<Utc>>,
     bound: Option<f64>,
     leaps: u32,
+    /// It claimed to know the time when UTC leapt.
+    knew: bool,
 }
 
 impl Watch {
     /// Nothing was seen yet of the node at this place.
     pub const fn new(node: usize) -> Self {
-        Self { node, served: None, bound: None, leaps: 0 }
+        Self { node, served: None, bound: None, leaps: 0, knew: false }
     }
 
     /// The clock was stepped, by whomever: its time may go anywhere.
     pub fn stepped(&mut self) {
         self.served = None;
+    }
+
+    /// Somebody else moved the clock: the age of the bound is counted by it, so that moves, too.
+    pub fn disturbed(&mut self) {
+        self.stepped();
+        self.bound = None;
     }
 
     /// Something was heard, or the sources in use changed: the bound may shrink.
@@ -215,9 +223,14 @@ impl Watch {
         }
     }
 
-    /// Leap seconds that the node applied.
-    pub const fn leaps(&self) -> u32 {
-        self.leaps
+    /// UTC leaps now.
+    pub fn leapt(&mut self, state: &State) {
+        self.knew = state.phase.is_synchronised();
+    }
+
+    /// Whether it knew the time when UTC leapt and did not apply that.
+    pub const fn missed_a_leap(&self) -> bool {
+        self.knew && self.leaps == 0
     }
 }
 

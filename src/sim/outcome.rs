@@ -69,6 +69,7 @@ impl Outcome {
             verdicts: Vec::new(),
             log: 0,
             series: Vec::new(),
+            record: None,
         }
     }
 }

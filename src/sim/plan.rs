@@ -147,6 +147,6 @@ const RECEIVER_POLL: Exponent = Exponent(4);
 /// First guesses of noise, s.
 const NETWORK_NOISE: f64 = 1e-4;
 const TEXT_NOISE: f64 = 0.2;
-const PULSE_NOISE: f64 = 1e-6;
+pub(super) const PULSE_NOISE: f64 = 1e-6;
 /// RFC 9109: any but the server's.
 const CLIENT_PORT: u16 = 49_123;

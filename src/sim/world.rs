@@ -356,7 +356,7 @@ impl<'u> World<'u> {
         let at = self.at();
         let passed = self.universe.truth.leaps_at().filter(|leap| self.now - *leap > LEAP_NOTICED);
         for (place, node) in self.nodes.iter().enumerate() {
-            if passed.is_some() && node.watch.leaps() == 0 {
+            if passed.is_some() && node.watch.missed_a_leap() {
                 let detail = || "the leap second was not applied".to_owned();
                 self.violations.note(at, place, Law::LeapSecond, detail);
             }

@@ -103,20 +103,23 @@ fn one(draw: &mut Draw, scenario: &Scenario) -> Option<Happening> {
             }
         }
         _ => {
-            if scenario.receiver.is_empty() {
-                return None;
-            }
-            let receiver = draw.pick(&scenario.receiver);
+            let receiver =
+                (!scenario.receiver.is_empty()).then(|| draw.pick(&scenario.receiver))?;
             event.receiver = Some(receiver.name.clone());
             let has_text = receiver.model.kind == ReceiverKind::PulsesAndText;
-            event.fault = Some(match draw.whole(0, if has_text { 4 } else { 2 }) {
-                0 => Fault::Outage,
-                1 => Fault::MissedPulses(draw.between(0.05, 1.0)),
-                2 => Fault::ExtraPulses(draw.log(1e-3, 0.04)),
-                3 => Fault::TextMissing,
-                _ => Fault::WeekRollover,
-            });
+            event.fault = Some(bearable_fault(draw, has_text));
         }
     }
     Some(event)
+}
+
+/// A receiver's fault that breaks no assumption.
+fn bearable_fault(draw: &mut Draw, has_text: bool) -> Fault {
+    match draw.whole(0, if has_text { 4 } else { 2 }) {
+        0 => Fault::Outage,
+        1 => Fault::MissedPulses(draw.between(0.05, 1.0)),
+        2 => Fault::ExtraPulses(draw.log(1e-3, 0.04)),
+        3 => Fault::TextMissing,
+        _ => Fault::WeekRollover,
+    }
 }

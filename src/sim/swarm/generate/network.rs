@@ -1,6 +1,6 @@
 //! Servers of the swarm, and the networks to them.
 
-use super::draw::Draw;
+use super::draw::{Draw, rounded};
 use super::machine;
 use crate::sim::scenario::{LinkEntry, NodeEntry, ServerEntry, SourceEntry};
 use crate::sim::{Drift, Hostile, PathPlan, Queueing, Reorder, SawtoothSlew, ServerPlan, Wobble};
@@ -92,10 +92,14 @@ fn queueing(draw: &mut Draw, low: f64, high: f64) -> Queueing {
         1 => Queueing::Lognormal { median: scale, sigma: draw.between(0.1, 1.5) },
         2 => Queueing::Gamma { shape: draw.log(0.3, 8.0), mean: scale },
         3 => Queueing::Pareto { scale, alpha: draw.between(1.2, 4.0) },
-        4 => Queueing::TwoPoint { delay: 10.0 * scale, probability: draw.between(0.01, 0.9) },
+        4 => Queueing::TwoPoint {
+            delay: rounded(10.0 * scale),
+            probability: draw.between(0.01, 0.9),
+        },
         5 => {
             let every = draw.log(60.0, 1e4);
-            Queueing::Burst { mean: 10.0 * scale, length: draw.between(0.05, 0.9) * every, every }
+            let length = rounded(draw.between(0.05, 0.9) * every);
+            Queueing::Burst { mean: rounded(10.0 * scale), length, every }
         }
         _ => Queueing::Daily { mean: scale, swing: draw.between(0.0, 1.0) },
     }

@@ -71,7 +71,9 @@ pub(super) fn listening(draw: &mut Draw, receiver: &ReceiverEntry) -> Vec<Source
             uncertainty: declared((late + wave) * draw.between(1.0, 3.0)),
             grain: declared(tick * draw.between(1.0, 2.0)),
             grain_corrected: declared(left),
-            noise: draw.maybe(0.3, |d| d.span(1e-8, 1e-5)),
+            noise: draw
+                .maybe(0.3, |d| declared(model.noise * d.between(1.0, 10.0)))
+                .or((model.noise > NOISE_GUESSED).then(|| declared(model.noise))),
             prefer: draw.chance(0.1),
             noselect: draw.chance(0.03),
             ..SourceEntry::default()
@@ -83,3 +85,6 @@ pub(super) fn listening(draw: &mut Draw, receiver: &ReceiverEntry) -> Vec<Source
 fn text_of(receiver: &str) -> String {
     format!("{receiver}-text")
 }
+
+/// What a daemon takes for the noise of pulses before it heard any, unless it is told, s.
+const NOISE_GUESSED: f64 = 1e-6;
