@@ -41,6 +41,7 @@ fn candidates(count: u8, false_every: u8, interval: bool) -> Vec<Candidate> {
                 offset: lie + random.between(-0.9, 0.9) * distance,
                 distance,
                 jitter: distance / 10.0,
+                stratum: 1,
                 prefer: false,
                 trust: false,
                 pulse: false,

@@ -8,7 +8,7 @@
 mod breach;
 mod draw;
 mod events;
-mod machine;
+mod node;
 mod network;
 mod receiver;
 
@@ -44,7 +44,17 @@ pub fn scenario(seed: u64) -> Scenario {
     if let Some(assumption) = intended {
         breach::add(&mut draw(Part::Breach), assumption, &mut scenario);
     }
+    declare_stamps(&mut scenario);
     scenario
+}
+
+/// What is heard of a receiver is declared as coarse as the stamps of the node that hears it.
+fn declare_stamps(scenario: &mut Scenario) {
+    for entry in &mut scenario.node {
+        let coarse = node::declared(entry.stamps.quantum);
+        let heard = entry.source.iter_mut().filter(|source| source.receiver.is_some());
+        heard.for_each(|source| source.quantization = coarse);
+    }
 }
 
 /// Whole seconds of a world, at least three.
@@ -80,7 +90,7 @@ fn members(seed: u64, intended: Option<Assumption>) -> Scenario {
     let wants = breach::needs_receiver(intended) || servers == 0;
     let receivers = needs(&mut draw, wants, &[0, 0, 1, 1, 2]);
     let part = |part: Part, place: usize| Draw::of(seed, part as u64 + COUNT * (place as u64 + 1));
-    let node = |place| machine::node(&mut part(Part::Node, place), format!("node-{place}"));
+    let node = |place| node::node(&mut part(Part::Node, place), format!("node-{place}"));
     let server = |place| {
         network::server(&mut part(Part::Server, place), format!("server-{place}"), HOURS_MAX)
     };
@@ -230,7 +240,7 @@ mod tests {
             kept += u32::from(found.is_empty());
             seen.extend(found);
         }
-        assert!(kept >= 2100 && kept <= 2700, "{kept}");
+        assert!((2100..=2700).contains(&kept), "{kept}");
         assert_eq!(seen.len(), Assumption::ALL.len(), "{seen:?}");
     }
 
