@@ -242,7 +242,7 @@ mod tests {
             log.told(&crate::sim::written(&scenario(seed)).to_string());
             log.sum()
         };
-        assert_eq!([1, 2, 3].map(sum), [0, 0, 0]);
+        assert_eq!([1, 2, 3].map(sum), FIRST);
     }
 
     #[test]
@@ -264,4 +264,6 @@ mod tests {
         ];
         assert!(wanted.iter().all(|assumption| plain.contains(assumption)), "{plain:?}");
     }
+
+    const FIRST: [u64; 3] = [12801816732253479955, 18421264623057716513, 4577966514360672337];
 }
