@@ -76,6 +76,12 @@ impl Found<'_> {
         }
     }
 
+    /// The ways by which a node sees all the time what its oscillator does.
+    fn sees(&self, node: usize) -> impl Iterator<Item = Way> + '_ {
+        let ways = self.universe.ways[node].iter().copied();
+        ways.filter(|way| is_voter(*way) && self.tells(*way))
+    }
+
     /// How far a source is off beyond what it declares, s.
     fn lie_of(&self, way: Way) -> f64 {
         let Way::Asked { whom: Asked::Server(server), .. } = way else { return 0.0 };
@@ -234,17 +240,16 @@ impl Found<'_> {
             }
             What::JumpOscillator => {
                 let base = self.base_of(deed.node);
+                let seen = self.sees(deed.node).next().is_some();
                 let broken = self.add(Assumption::UnbrokenCount, from);
                 broken.node = Some(deed.node);
-                if by >= PLAIN + base {
+                if seen && by >= PLAIN + base {
                     broken.signs = &[Sign::Unexplained, Sign::Disturbed, Sign::Disagreement];
                     broken.within = SETTLED + 2.0 * poll;
                 }
             }
             What::JumpFrequency => {
-                let heard = self.universe.ways[deed.node]
-                    .iter()
-                    .any(|way| matches!(way, Way::Heard { .. }));
+                let heard = self.sees(deed.node).any(|way| matches!(way, Way::Heard { .. }));
                 let broken = self.add(Assumption::SteadyOscillator, from);
                 broken.node = Some(deed.node);
                 if heard && ppm >= PLAIN_PPM {
