@@ -76,6 +76,21 @@ impl Found<'_> {
         }
     }
 
+    /// Whether a receiver names the seconds of its pulses all the time, rightly or not.
+    fn speaks(&self, receiver: usize) -> bool {
+        let scenario = &self.universe.scenario;
+        let model = &scenario.receiver[receiver].model;
+        let silenced = scenario.event.iter().zip(&self.universe.deeds).any(|(event, deed)| {
+            let silent = match event.fault {
+                Some(Fault::Outage | Fault::TextMissing | Fault::WeekRollover) => true,
+                Some(Fault::MissedPulses(share)) => share > LOSSY,
+                _ => false,
+            };
+            silent && deed.receiver == receiver
+        });
+        model.kind != ReceiverKind::Pulses && model.pulse_lost <= LOSSY && !silenced
+    }
+
     /// The ways by which a node sees all the time what its oscillator does.
     fn sees(&self, node: usize) -> impl Iterator<Item = Way> + '_ {
         let ways = self.universe.ways[node].iter().copied();
@@ -112,12 +127,10 @@ impl Found<'_> {
                 loss <= LOSSY && !hostile && !silenced
             }
             Way::Heard { receiver, .. } => {
-                let model = &scenario.receiver[receiver].model;
-                let numbered = model.kind != ReceiverKind::Pulses;
                 let failed = events().any(|(event, deed)| {
                     event.what == What::ReceiverFault && deed.receiver == receiver
                 });
-                numbered && !failed && model.pulse_lost <= LOSSY
+                !failed && self.speaks(receiver)
             }
         }
     }
@@ -292,7 +305,8 @@ impl Found<'_> {
     }
 
     fn fault(&mut self, happening: &Happening, from: f64, receiver: usize) {
-        let heard = self.listeners(receiver).next().is_some();
+        let heard = self.listeners(receiver).any(|source| !source.noselect);
+        let heard = heard && self.speaks(receiver);
         let [_, longest] = self.universe.scenario.receiver[receiver].model.text_delay;
         let mut dishonest = |plain: bool| {
             let broken = self.add(Assumption::HonestReceiver, from);
