@@ -63,7 +63,13 @@ impl World {
     fn observe(&mut self) -> Outcome {
         let source = self.next();
         let offset = Duration::from_seconds_f64(self.random.normal() * 1e-7);
-        self.estimator.take(&Observation { source, at: self.now, offset, sigma: 1e-7 })
+        self.estimator.take(&Observation {
+            source,
+            at: self.now,
+            offset,
+            sigma: 1e-7,
+            quantization: 0.0,
+        })
     }
 
     /// 100 µs each way, and as much again of queueing.

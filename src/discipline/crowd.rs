@@ -48,9 +48,11 @@ impl Crowd {
         if self.pulls(at).filter(|(id, _)| *id != source).count() == 0 {
             return (heard.interval, heard.own);
         }
-        let placed = heard.interval.moved(-server.shift.shift(self.common(at)));
-        // The shift itself is uncertain.
-        let edge = libm::sqrt(placed.edge * placed.edge + server.shift.variance());
+        let common = self.common(at);
+        let placed = heard.interval.moved(-server.shift.shift(common));
+        // The shift itself is uncertain, and at first only part of the distance.
+        let left = server.shift.unshifted(common);
+        let edge = libm::sqrt(placed.edge * placed.edge + server.shift.variance() + left * left);
         (Interval { edge, ..placed }, heard.own + server.shift.slow_variance())
     }
 

@@ -55,6 +55,8 @@ pub struct Observation {
     pub offset: Duration,
     /// Declared standard deviation, s; the first guess of the noise.
     pub sigma: f64,
+    /// Resolution of its stamps, s: readings that repeat are not without noise.
+    pub quantization: f64,
 }
 
 /// One exchange with a server, as the estimator needs it.
@@ -138,7 +140,7 @@ impl Default for Estimator {
 impl Estimator {
     /// Takes in one reading. Samples come in order of time; older ones are dropped.
     pub fn take(&mut self, observation: &Observation) -> Outcome {
-        let Observation { source, at, sigma, .. } = *observation;
+        let Observation { source, at, sigma, quantization, .. } = *observation;
         let Some(bank) = &self.bank else {
             let spread = sigma.max(START_SIGMA);
             self.base = observation.offset;
@@ -154,8 +156,11 @@ impl Estimator {
         let y = (self.base - observation.offset).seconds();
         let noise = self.noise_of(source, sigma);
         noise.take(seconds_of_day(at), y, wander * wander);
-        let evidence =
-            Evidence::Reading { y, variance: noise.variance(), tail_sigma: noise.tail_sigma() };
+        let evidence = Evidence::Reading {
+            y,
+            variance: noise.variance().max(quantization * quantization / 12.0),
+            tail_sigma: noise.tail_sigma(),
+        };
         let outcome = self.weigh(source, at, evidence);
         if outcome == Outcome::Accepted {
             self.clock_believed = Some(at);
@@ -270,8 +275,9 @@ impl Estimator {
     /// exchange.
     pub fn asked(&self, source: SourceId, polls: Polls, now: Timestamp<Raw>) -> Option<f64> {
         let server = self.crowd.find(source)?;
-        let suspected = self.suspects[source.index()].span();
-        let suspected = suspected.is_some_and(|(_, last)| (now - last).seconds() < URGENT_FOR);
+        // Whoever is suspected, the others are witnesses.
+        let recent = |s: &Suspects| s.span().is_some_and(|s| (now - s.1).seconds() < URGENT_FOR);
+        let suspected = self.suspects.iter().any(recent);
         Some(server.pace.asked(polls, now, suspected || server.is_gathering()))
     }
 
@@ -434,6 +440,10 @@ impl Estimator {
         let first = suspects.span().map_or(at, |(first, _)| first);
         let contradicted =
             self.last_believed.is_some_and(|(last, who)| last >= first && who != source);
+        if !contradicted && self.others_are_silent(source, first, at) {
+            // They are asked at once; one alone is not believed against them.
+            return Outcome::Rejected;
+        }
         if contradicted {
             // What one tells while another is believed is news about that one.
             self.suspects[source.index()].clear();
@@ -457,6 +467,18 @@ impl Estimator {
                 Outcome::Restarted
             }
         }
+    }
+
+    /// Whether some other source steers and has said nothing since `first`, for a while.
+    fn others_are_silent(
+        &self,
+        source: SourceId,
+        first: Timestamp<Raw>,
+        at: Timestamp<Raw>,
+    ) -> bool {
+        let speaks = |id: SourceId| self.suspects[id.index()].span().is_some_and(|s| s.1 >= first);
+        (at - first).seconds() < URGENT_FOR
+            && self.crowd.pulls(at).any(|(id, _)| id != source && !speaks(id))
     }
 
     /// The rate changed at the last believed sample: all filters go back there and open it.

@@ -33,6 +33,7 @@ impl World {
             at: self.now,
             offset: -Duration::from_seconds_f64(self.x + noise),
             sigma: 1e-6,
+            quantization: 0.0,
         }
     }
 
@@ -191,7 +192,13 @@ fn offsets_of_decades_keep_their_nanoseconds() {
     let at = |s| Timestamp::<Raw>::from_seconds(s);
     let offset = Duration::from_seconds(1_700_000_000) + Duration::from_nanos(123);
     for second in 0..100 {
-        let observation = Observation { source: SourceId(1), at: at(second), offset, sigma: 1e-6 };
+        let observation = Observation {
+            source: SourceId(1),
+            at: at(second),
+            offset,
+            sigma: 1e-6,
+            quantization: 0.0,
+        };
         assert_eq!(estimator.take(&observation), Outcome::Accepted);
     }
     let estimate = estimator.estimate(at(100)).unwrap();

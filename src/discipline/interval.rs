@@ -77,6 +77,10 @@ impl Interval {
             return self.as_point(m, total, own);
         }
         let moments = self.cut(m, total, sigma);
+        if !moments.mean.is_finite() {
+            // A tilt far steeper than the edges are soft leaves no mass at any point that is summed.
+            return Site { precision: 0.0, product: 0.0, likelihood: IMPOSSIBLE };
+        }
         let precision = 1.0 / moments.variance - 1.0 / total;
         if precision <= 0.0 {
             // Nothing but rounding: the interval is wider than the prediction.
@@ -190,6 +194,13 @@ mod tests {
     fn moments(interval: &Interval, m: f64, v: f64) -> (f64, f64) {
         let moments = interval.cut(m, v, libm::sqrt(v));
         (moments.mean, moments.variance)
+    }
+
+    #[test]
+    fn a_tilt_far_steeper_than_the_edges_says_nothing_rather_than_nonsense() {
+        let steep = Interval { low: -1.05, high: 2.6e-3, edge: 8.1e-2, tilt: -3e6 };
+        let site = steep.site(2.1e-2, 1.3e-3, 0.0);
+        assert_eq!((site.precision, site.product, site.likelihood), (0.0, 0.0, IMPOSSIBLE));
     }
 
     #[test]

@@ -195,6 +195,7 @@ impl<C: Clock> Engine<C> {
                     at: sample.at,
                     offset: sample.offset,
                     sigma: source.plan.sigma,
+                    quantization: source.plan.declared.quantization,
                 })
             }),
         }

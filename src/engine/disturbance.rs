@@ -8,7 +8,7 @@ use super::{Engine, Tracked};
 use crate::clock::{Clock, Now};
 use crate::event::EventKind;
 use crate::state::State;
-use crate::time::{Date, Duration, LeapIndicator, Raw, Timestamp, Utc};
+use crate::time::{Date, Duration, LeapIndicator, Raw, System, Timestamp, Utc};
 
 impl<C: Clock> Engine<C> {
     /// Raw is kept with the reading: after a step backwards a reading of before is ambiguous.
@@ -81,6 +81,13 @@ impl<C: Clock> Engine<C> {
 
     /// Says from which reading of the system clock on an announced leap second counts.
     pub(super) fn arm_leap(&self, state: &mut State) {
+        // A correction by nanoseconds may lift the time over midnight between two ticks, and sources
+        // take their word back with the second itself: what is armed so shortly before, comes.
+        let near = |at: &Timestamp<System>| (*at - self.now.system).abs() <= LEAP_HELD;
+        if let Some(at) = self.state.leap_at.filter(near) {
+            (state.leap, state.leap_at) = (self.state.leap, Some(at));
+            return;
+        }
         state.leap_at = None;
         // One that just happened is still announced for a while.
         if self.leapt_at.is_some_and(|last| self.now.system - last < LEAP_APART) {
@@ -139,5 +146,7 @@ const STEERING_SLACK: f64 = 2e-3;
 const TICK_WITHIN: Duration = Duration::from_millis(1500);
 /// How well the rate of the two clocks to one another is known, s/s.
 const RATE_UNCERTAIN: f64 = 1e-7;
+/// An armed leap second this near is not taken back.
+const LEAP_HELD: Duration = Duration::from_seconds(2);
 /// Leap seconds are months apart.
 const LEAP_APART: Duration = Duration::from_seconds(7 * 86_400);

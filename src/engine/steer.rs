@@ -225,7 +225,7 @@ impl<C: Clock> Engine<C> {
             return self.terms_of_clocks(start);
         }
         // The estimate stands where they pull it together, so their errors count by their weights.
-        Some(pulls.fold(start, |sum, (id, weight)| {
+        let terms = pulls.fold(start, |sum, (id, weight)| {
             let source = &self.sources[id.index()];
             let path = self.estimator.path_of(id).unwrap_or(0.0);
             // Its error at the sample is what the clock inherits, whatever it does since.
@@ -236,7 +236,10 @@ impl<C: Clock> Engine<C> {
                     Term::Declared,
                     sum.of(Term::Declared) + weight * source.errors.of(Term::Declared),
                 )
-        }))
+        });
+        // Where the sources leave open which of two places is the true one, both must be covered.
+        let open = self.selection.undecided - terms.of(Term::Path);
+        Some(terms.with(Term::Server, terms.of(Term::Server).max(open)))
     }
 
     /// For each term the largest among the reference clocks in use.

@@ -28,12 +28,15 @@ pub struct Candidate {
 }
 
 /// Whose samples are used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Selection {
     /// The best of the survivors.
     pub system_peer: Option<SourceId>,
     /// Sources in the majority.
     pub truechimers: usize,
+    /// How far the truth may be from the served time if two places are equally deep and nobody can
+    /// tell which is the true one, s; else 0.
+    pub undecided: f64,
 }
 
 /// Judges all candidates. `verdicts[i]` is what becomes of `candidates[i]`; `former` is the system
@@ -45,9 +48,10 @@ pub fn select(
 ) -> Selection {
     verdicts.clear();
     verdicts.resize(candidates.len(), Verdict::NoMajority);
-    let Some((low, high)) = intersection(candidates) else {
+    let Some((low, high, several)) = intersection(candidates) else {
         return Selection::default();
     };
+    let undecided = if several { low.abs().max(high.abs()) } else { 0.0 };
     for (verdict, candidate) in verdicts.iter_mut().zip(candidates) {
         let overlaps = candidate.offset - candidate.distance <= high
             && candidate.offset + candidate.distance >= low;
@@ -56,7 +60,7 @@ pub fn select(
     let truechimers = verdicts.iter().filter(|v| v.is_used()).count();
     cluster(candidates, verdicts);
     let Some(peer) = system_peer(candidates, verdicts, former) else {
-        return Selection { system_peer: None, truechimers };
+        return Selection { truechimers, undecided, ..Selection::default() };
     };
     let limit = COMBINE_LIMIT * candidates[peer].distance;
     for (index, candidate) in candidates.iter().enumerate() {
@@ -69,14 +73,16 @@ pub fn select(
         }
     }
     verdicts[peer] = if candidates[peer].pulse { Verdict::PulsePeer } else { Verdict::SystemPeer };
-    Selection { system_peer: Some(candidates[peer].source), truechimers }
+    Selection { system_peer: Some(candidates[peer].source), truechimers, undecided }
 }
 
 /// The interval on which most intervals agree, if these are a majority. Where two places are equally
 /// deep it spans both: a wide honest source may lie over a true and a false narrow one, and nobody
 /// can tell which. The RFC counts midpoints as well; here only the intervals vote, since a wide
 /// honest source may have its midpoint anywhere.
-fn intersection(candidates: &[Candidate]) -> Option<(f64, f64)> {
+///
+/// Its ends, and whether there were several such places.
+fn intersection(candidates: &[Candidate]) -> Option<(f64, f64, bool)> {
     let only_trusted = candidates.iter().any(|c| c.trust);
     let voters = || candidates.iter().filter(|c| c.trust || !only_trusted);
     let mut edges: Vec<(f64, i32)> =
@@ -84,13 +90,15 @@ fn intersection(candidates: &[Candidate]) -> Option<(f64, f64)> {
     // Where one interval ends and another begins at the same point they share it: begins first.
     edges.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
     let majority = i32::try_from(voters().count() / 2 + 1).ok()?;
-    let (mut depth, mut most, mut best) = (0, majority, None);
+    let (mut depth, mut most) = (0, majority);
+    let mut best: Option<(f64, f64, bool)> = None;
     for (index, (at, change)) in edges.iter().enumerate() {
         depth += change;
         if *change > 0 && depth >= most {
             let end = edges.get(index + 1)?.0;
-            let low = best.filter(|_| depth == most).map_or(*at, |(low, _)| low);
-            (most, best) = (depth, Some((low, end)));
+            let equal = best.filter(|_| depth == most);
+            let low = equal.map_or(*at, |(low, ..)| low);
+            (most, best) = (depth, Some((low, end, equal.is_some())));
         }
     }
     best
@@ -207,6 +215,8 @@ mod tests {
             judged(&[candidate(0, -0.1, 1e-2), candidate(1, 0.1, 2e-2), candidate(2, 0.0, 1.0)]);
         assert_eq!(selection.truechimers, 3);
         assert_eq!(verdicts[0], Verdict::SystemPeer);
+        // Of the served time, which is at 0 here, the truth may be 0.12 s away.
+        assert!((selection.undecided - 0.12).abs() < 1e-9, "{selection:?}");
     }
 
     #[test]

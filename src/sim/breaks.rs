@@ -76,6 +76,27 @@ impl Found<'_> {
         }
     }
 
+    /// Whether a receiver names the seconds of its pulses all the time, rightly or not.
+    fn speaks(&self, receiver: usize) -> bool {
+        let scenario = &self.universe.scenario;
+        let model = &scenario.receiver[receiver].model;
+        let silenced = scenario.event.iter().zip(&self.universe.deeds).any(|(event, deed)| {
+            let silent = match event.fault {
+                Some(Fault::Outage | Fault::TextMissing | Fault::WeekRollover) => true,
+                Some(Fault::MissedPulses(share)) => share > LOSSY,
+                _ => false,
+            };
+            silent && deed.receiver == receiver
+        });
+        model.kind != ReceiverKind::Pulses && model.pulse_lost <= LOSSY && !silenced
+    }
+
+    /// The ways by which a node sees all the time what its oscillator does.
+    fn sees(&self, node: usize) -> impl Iterator<Item = Way> + '_ {
+        let ways = self.universe.ways[node].iter().copied();
+        ways.filter(|way| is_voter(*way) && self.tells(*way))
+    }
+
     /// How far a source is off beyond what it declares, s.
     fn lie_of(&self, way: Way) -> f64 {
         let Way::Asked { whom: Asked::Server(server), .. } = way else { return 0.0 };
@@ -106,12 +127,10 @@ impl Found<'_> {
                 loss <= LOSSY && !hostile && !silenced
             }
             Way::Heard { receiver, .. } => {
-                let model = &scenario.receiver[receiver].model;
-                let numbered = model.kind != ReceiverKind::Pulses;
                 let failed = events().any(|(event, deed)| {
                     event.what == What::ReceiverFault && deed.receiver == receiver
                 });
-                numbered && !failed && model.pulse_lost <= LOSSY
+                !failed && self.speaks(receiver)
             }
         }
     }
@@ -236,17 +255,16 @@ impl Found<'_> {
             }
             What::JumpOscillator => {
                 let base = self.base_of(deed.node);
+                let seen = self.sees(deed.node).next().is_some();
                 let broken = self.add(Assumption::UnbrokenCount, from);
                 broken.node = Some(deed.node);
-                if by >= PLAIN + base {
+                if seen && by >= PLAIN + base {
                     broken.signs = &[Sign::Unexplained, Sign::Disturbed, Sign::Disagreement];
                     broken.within = SETTLED + 2.0 * poll;
                 }
             }
             What::JumpFrequency => {
-                let heard = self.universe.ways[deed.node]
-                    .iter()
-                    .any(|way| matches!(way, Way::Heard { .. }));
+                let heard = self.sees(deed.node).any(|way| matches!(way, Way::Heard { .. }));
                 let broken = self.add(Assumption::SteadyOscillator, from);
                 broken.node = Some(deed.node);
                 if heard && ppm >= PLAIN_PPM {
@@ -289,7 +307,8 @@ impl Found<'_> {
     }
 
     fn fault(&mut self, happening: &Happening, from: f64, receiver: usize) {
-        let heard = self.listeners(receiver).next().is_some();
+        let heard = self.listeners(receiver).any(|(_, source)| !source.noselect);
+        let heard = heard && self.speaks(receiver);
         let [_, longest] = self.universe.scenario.receiver[receiver].model.text_delay;
         let mut dishonest = |plain: bool| {
             let broken = self.add(Assumption::HonestReceiver, from);
@@ -331,7 +350,7 @@ fn is_steady(oscillator: &OscillatorPlan) -> bool {
         oscillator.day.map_or(0.0, |day| day.amplitude * core::f64::consts::TAU / day.period);
     oscillator.frequency.abs() <= FREQUENCY_MAX
         && oscillator.wander.max(oscillator.white).max(oscillator.flicker) <= WANDER_MAX
-        && slope.max(swing) <= SLOPE_MAX
+        && slope.max(swing) <= SLOPE_SHARE * oscillator.wander
 }
 
 /// What a server says that it may be off by, s.
@@ -349,10 +368,12 @@ fn poll_of(node: &NodeEntry) -> f64 {
     asked.map(longest).fold(0.0, f64::max)
 }
 
-/// Worst quartz: its rate, its noise per √s, and how fast temperature moves it, 1/s.
+/// Worst quartz: its rate and its noise per √s.
 const FREQUENCY_MAX: f64 = 1e-4;
 const WANDER_MAX: f64 = 1e-7;
-const SLOPE_MAX: f64 = 1e-8;
+/// How fast temperature may move a rate, 1/s, as a share of the wander: what a calm hour has taught
+/// must still explain it when the sources are gone.
+const SLOPE_SHARE: f64 = 0.1;
 /// Of a normal error that is declared as a limit.
 const SIGMAS: f64 = 4.0;
 /// A clock that follows a server's slope overshoots where it turns, so the turning error has to be

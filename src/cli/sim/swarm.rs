@@ -153,10 +153,11 @@ fn keep(shared: &Mutex<Shared>, trial: Trial, twice: bool, watched: bool) {
 
 /// One world: what it is, and what came of it.
 fn one(seed: u64) -> Result<ExitCode, Failure> {
+    // Told before it runs: a panic ends the program.
+    print(&config::scenario::text(&swarm::scenario(seed)).map_err(Failure::new)?)?;
     RUNNING.set(Some(seed));
     let trial = swarm::trial(seed, true);
-    let mut out = config::scenario::text(&swarm::scenario(seed)).map_err(Failure::new)?;
-    let _ = writeln!(out);
+    let mut out = String::from("\n");
     for broken in trial.outcome.broken() {
         let name = broken.assumption.name();
         let _ = write!(out, "# breaks \"{name}\" from {} s on", broken.from);

@@ -88,7 +88,9 @@ impl Route {
     /// What asymmetry can hide at most, s.
     pub fn path(&self) -> f64 {
         let half = self.current.minimum() / 2.0;
-        self.current.measured.map_or(half, |measured| measured.min(half + self.current.split.abs()))
+        // Delays of two kinds can look like another route for a while, but not for long.
+        let measured = self.current.measured.filter(|_| self.current.count >= LASTING);
+        measured.map_or(half, |measured| measured.min(half))
     }
 
     /// Whether exchanges are put aside until it is clear which route this is.
@@ -272,6 +274,8 @@ const BUCKET: usize = 32;
 const RAYLEIGH_MEAN: f64 = 1.2533;
 /// Exchanges that make a regime: (1 + u) e^−u at u = 4, to the tenth, is 4e-11 false alarms each.
 const CHANGE_AFTER: usize = 10;
+/// Exchanges after which a regime is no chance.
+const LASTING: usize = 64;
 /// Routes remembered.
 const OLDER_MAX: usize = 8;
 
@@ -325,6 +329,7 @@ mod tests {
             let changed = pass(&mut route, &mut world, 50);
             assert_eq!(changed.len(), 1, "{changed:?}");
             assert!((route.split() + 1e-3).abs() < 3e-5, "{}", route.split());
+            pass(&mut route, &mut world, 64);
             assert!(route.path() < 3e-4, "{}", route.path());
             world.there -= 2e-3;
             let changed = pass(&mut route, &mut world, 50);

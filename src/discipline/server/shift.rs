@@ -61,6 +61,11 @@ impl Shift {
         (self.mean() - common) * count / (count + SHIFT_HALF)
     }
 
+    /// What of its distance is not shifted yet, s.
+    pub fn unshifted(&self, common: f64) -> f64 {
+        self.mean() - common - self.shift(common)
+    }
+
     /// Whether it was listened to for long enough to be believed beside a nearer one.
     pub fn is_known(&self) -> bool {
         self.count >= LISTEN_FOR

@@ -51,3 +51,19 @@ fn a_short_bound_is_noticed_and_its_world_made_small() {
     assert!(!with_a_short_bound(&universe, seed).is_empty());
     assert!(shrink(&small.scenario, seed, FaultKind::Unrepeatable).is_none());
 }
+
+/// Marks fall on the very second that leaps, early or late by their noise.
+#[test]
+fn a_leap_second_that_marks_announce_is_applied_once() {
+    let text = r#"{
+        "name": "leap", "duration": "400 s", "settle": "1 s", "start": "2026-06-30T23:55:00Z",
+        "leap": { "before": "2026-07-01T00:00:00Z" },
+        "node": [{ "name": "n", "oscillator": {}, "source": [{ "receiver": "r" }] }],
+        "receiver": [{ "name": "r", "model": { "noise": 1e-7 } }]
+    }"#;
+    let universe = Universe::of(serde_json::from_str(text).unwrap()).unwrap();
+    for seed in 0..24 {
+        let outcome = run(&universe, seed, Keep::Figures);
+        assert_eq!(faults(&universe, &outcome), [], "{seed}");
+    }
+}

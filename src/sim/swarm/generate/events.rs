@@ -4,6 +4,7 @@ use super::draw::{Draw, span};
 use super::network::hostile;
 use crate::sim::scenario::Scenario;
 use crate::sim::{Direction, Fault, Happening, ReceiverKind, What};
+use crate::time::Duration;
 
 /// None to six events at random times, in the order of time.
 pub(super) fn add(draw: &mut Draw, scenario: &mut Scenario) {
@@ -46,80 +47,89 @@ pub(super) fn end(draw: &mut Draw, scenario: &Scenario, event: &mut Happening, l
 
 fn one(draw: &mut Draw, scenario: &Scenario) -> Option<Happening> {
     let calm = scenario.leap.is_some();
-    let what = *draw.pick(match calm {
-        true => &[What::Loss, What::RouteChange],
-        false => &[
-            What::Stall,
-            What::Block,
-            What::Loss,
-            What::RouteChange,
-            What::RouteChange,
-            What::ServerStep,
-            What::ServerSilent,
-            What::ServerHostile,
-            What::ReceiverFault,
-            What::ReceiverFault,
-        ],
-    });
+    let what = *draw.pick(if calm { &CALM[..] } else { &ANY[..] });
     let mut event = blank(draw, scenario, what);
     if what != What::ServerStep {
         end(draw, scenario, &mut event, if what == What::Stall { 600.0 } else { 7200.0 });
     }
     match what {
         What::Stall => event.node = Some(draw.pick(&scenario.node).name.clone()),
-        What::Block | What::Loss | What::RouteChange => {
-            if scenario.link.is_empty() {
-                return None;
-            }
-            if draw.chance(0.8) {
-                let link = draw.pick(&scenario.link);
-                (event.from, event.to) = (Some(link.from.clone()), Some(link.to.clone()));
-                event.direction =
-                    draw.maybe(0.5, |d| *d.pick(&[Direction::There, Direction::Back]));
-            }
-            if what == What::Loss {
-                event.share = Some(draw.between(0.05, 0.95));
-            }
-            if what == What::RouteChange {
-                event.by = Some(span(draw.signed(1e-5, 0.1)));
-            }
-        }
+        What::Block | What::Loss | What::RouteChange => network(draw, scenario, &mut event)?,
         What::ServerStep | What::ServerSilent | What::ServerHostile => {
-            if scenario.server.is_empty() {
-                return None;
-            }
-            let server = draw.pick(&scenario.server);
-            event.server = Some(server.name.clone());
-            match what {
-                What::ServerHostile => event.hostile = Some(hostile(draw)),
-                What::ServerStep => {
-                    // What its other errors leave of its declaration.
-                    let declared = server.model.root_dispersion + server.model.root_delay / 2.0;
-                    let by = draw.signed(1e-3, 0.01) * declared;
-                    event.by = Some(span(by)).filter(|by| by.0 != crate::time::Duration::ZERO);
-                    event.by?;
-                }
-                _ => {}
-            }
+            server(draw, scenario, &mut event)?;
         }
-        _ => {
-            let receiver =
-                (!scenario.receiver.is_empty()).then(|| draw.pick(&scenario.receiver))?;
-            event.receiver = Some(receiver.name.clone());
-            let has_text = receiver.model.kind == ReceiverKind::PulsesAndText;
-            event.fault = Some(bearable_fault(draw, has_text));
-        }
+        _ => receiver(draw, scenario, &mut event)?,
     }
     Some(event)
 }
 
-/// A receiver's fault that breaks no assumption.
-fn bearable_fault(draw: &mut Draw, has_text: bool) -> Fault {
-    match draw.whole(0, if has_text { 4 } else { 2 }) {
+/// To one network, or to all.
+fn network(draw: &mut Draw, scenario: &Scenario, event: &mut Happening) -> Option<()> {
+    if scenario.link.is_empty() {
+        return None;
+    }
+    if draw.chance(0.8) {
+        let link = draw.pick(&scenario.link);
+        (event.from, event.to) = (Some(link.from.clone()), Some(link.to.clone()));
+        event.direction = draw.maybe(0.5, |d| *d.pick(&[Direction::There, Direction::Back]));
+    }
+    match event.what {
+        What::Loss => event.share = Some(draw.between(0.05, 0.95)),
+        What::RouteChange => event.by = Some(span(draw.signed(1e-5, 0.1))),
+        _ => {}
+    }
+    Some(())
+}
+
+/// To a server; it steps by what its other errors leave of its declaration.
+fn server(draw: &mut Draw, scenario: &Scenario, event: &mut Happening) -> Option<()> {
+    if scenario.server.is_empty() {
+        return None;
+    }
+    let server = draw.pick(&scenario.server);
+    event.server = Some(server.name.clone());
+    match event.what {
+        What::ServerHostile => event.hostile = Some(hostile(draw)),
+        What::ServerStep => {
+            let declared = server.model.root_dispersion + server.model.root_delay / 2.0;
+            let by = span(draw.signed(1e-3, 0.01) * declared);
+            event.by = Some(by).filter(|by| by.0 != Duration::ZERO);
+            event.by?;
+        }
+        _ => {}
+    }
+    Some(())
+}
+
+/// To a receiver: what it tells remains true.
+fn receiver(draw: &mut Draw, scenario: &Scenario, event: &mut Happening) -> Option<()> {
+    if scenario.receiver.is_empty() {
+        return None;
+    }
+    let receiver = draw.pick(&scenario.receiver);
+    event.receiver = Some(receiver.name.clone());
+    let has_text = receiver.model.kind == ReceiverKind::PulsesAndText;
+    event.fault = Some(match draw.whole(0, if has_text { 4 } else { 2 }) {
         0 => Fault::Outage,
         1 => Fault::MissedPulses(draw.between(0.05, 1.0)),
         2 => Fault::ExtraPulses(draw.log(1e-3, 0.04)),
         3 => Fault::TextMissing,
         _ => Fault::WeekRollover,
-    }
+    });
+    Some(())
 }
+
+/// Beside a leap second.
+const CALM: [What; 2] = [What::Loss, What::RouteChange];
+const ANY: [What; 10] = [
+    What::Stall,
+    What::Block,
+    What::Loss,
+    What::RouteChange,
+    What::RouteChange,
+    What::ServerStep,
+    What::ServerSilent,
+    What::ServerHostile,
+    What::ReceiverFault,
+    What::ReceiverFault,
+];

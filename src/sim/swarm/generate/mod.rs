@@ -8,8 +8,8 @@
 mod breach;
 mod draw;
 mod events;
-mod node;
 mod network;
+mod node;
 mod receiver;
 
 use draw::Draw;

@@ -31,20 +31,29 @@ fn oscillator(draw: &mut Draw) -> OscillatorPlan {
         80..97 => draw.signed(10.0, 1e5),
         _ => -draw.log(1e6, 5e8),
     };
+    let frequency = draw.signed(1e-8, 9e-5);
+    let wander = draw.log(1e-12, 1e-8);
+    // Temperature moves it slowly beside that.
+    let slope = 0.09 * wander;
     OscillatorPlan {
         offset,
-        frequency: draw.signed(1e-8, 9e-5),
-        wander: draw.log(1e-12, 1e-8),
+        frequency,
+        wander,
         white: draw.maybe(0.4, |d| d.log(1e-12, 1e-8)).unwrap_or(0.0),
         flicker: draw.maybe(0.3, |d| d.log(1e-12, 1e-9)).unwrap_or(0.0),
         ageing: draw.maybe(0.2, |d| d.signed(1e-10, 1e-8)).unwrap_or(0.0),
         ramp: draw.maybe(0.15, |d| {
             let over = d.log(60.0, 7200.0);
-            Ramp { at: d.between(0.0, 20_000.0), over, by: d.signed(1e-9, 9e-9 * over) }
+            Ramp {
+                at: d.between(0.0, 20_000.0),
+                over,
+                by: d.signed(1e-2 * slope * over, slope * over),
+            }
         }),
         day: draw.maybe(0.2, |d| {
             let period = d.log(3600.0, 86_400.0);
-            let amplitude = d.log(1e-10, 9e-9 * period / core::f64::consts::TAU);
+            let most = slope * period / core::f64::consts::TAU;
+            let amplitude = d.log(1e-2 * most, most);
             Day { amplitude, period, phase: d.between(0.0, 1.0) }
         }),
     }
