@@ -8,8 +8,8 @@
 mod breach;
 mod draw;
 mod events;
-mod machine;
 mod network;
+mod node;
 mod receiver;
 
 use draw::Draw;
@@ -81,7 +81,7 @@ fn members(seed: u64, intended: Option<Assumption>) -> Scenario {
     let wants = breach::needs_receiver(intended) || servers == 0;
     let receivers = needs(&mut draw, wants, &[0, 0, 1, 1, 2]);
     let part = |part: Part, place: usize| Draw::of(seed, part as u64 + COUNT * (place as u64 + 1));
-    let node = |place| machine::node(&mut part(Part::Node, place), format!("node-{place}"));
+    let node = |place| node::node(&mut part(Part::Node, place), format!("node-{place}"));
     let server = |place| {
         network::server(&mut part(Part::Server, place), format!("server-{place}"), HOURS_MAX)
     };

@@ -1,7 +1,7 @@
 //! Servers of the swarm, and the networks to them.
 
 use super::draw::{Draw, rounded};
-use super::machine;
+use super::node::{self, declared};
 use crate::sim::scenario::{LinkEntry, NodeEntry, ServerEntry, SourceEntry};
 use crate::sim::{Drift, Hostile, PathPlan, Queueing, Reorder, SawtoothSlew, ServerPlan, Wobble};
 
@@ -22,7 +22,7 @@ pub(super) fn server(draw: &mut Draw, name: String, hours: f64) -> ServerEntry {
         Drift { rate: log(d, rate), at: 0.0 }
     });
     let offset = draw.maybe(0.3, |d| d.signed(share * 1e-3, share)).filter(|_| errs);
-    let mut stamps = machine::stamps(draw, 1e-4);
+    let mut stamps = node::stamps(draw, 1e-4);
     stamps.quantum = stamps.quantum.min(share);
     ServerEntry {
         name,
@@ -120,7 +120,7 @@ pub(super) fn asking(draw: &mut Draw, node: &NodeEntry, whom: &str, polls: i8) -
         prefer: draw.chance(0.1),
         noselect: draw.chance(0.05),
         delay_max: draw.maybe(0.1, |d| d.span(0.05, 3.0)),
-        quantization: machine::declared(node.stamps.quantum),
+        quantization: declared(node.stamps.quantum),
         ..SourceEntry::default()
     }
 }

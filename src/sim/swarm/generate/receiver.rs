@@ -1,7 +1,7 @@
 //! Receivers of the swarm, and what those who listen declare of them.
 
 use super::draw::{Draw, rounded};
-use super::machine::declared;
+use super::node::declared;
 use crate::sim::scenario::{ReceiverEntry, ReceiverRole, SourceEntry};
 use crate::sim::{Correction, Outlier, Queueing, ReceiverKind, ReceiverPlan, Sawtooth, Wave};
 
