@@ -1,7 +1,7 @@
 //! Servers of the swarm, and the networks to them.
 
 use super::draw::{Draw, rounded};
-use super::node;
+use super::node::{self, declared};
 use crate::sim::scenario::{LinkEntry, NodeEntry, ServerEntry, SourceEntry};
 use crate::sim::{Drift, Hostile, PathPlan, Queueing, Reorder, SawtoothSlew, ServerPlan, Wobble};
 
@@ -120,7 +120,7 @@ pub(super) fn asking(draw: &mut Draw, node: &NodeEntry, whom: &str, polls: i8) -
         prefer: draw.chance(0.1),
         noselect: draw.chance(0.05),
         delay_max: draw.maybe(0.1, |d| d.span(0.05, 3.0)),
-        quantization: node::declared(node.stamps.quantum),
+        quantization: declared(node.stamps.quantum),
         ..SourceEntry::default()
     }
 }
