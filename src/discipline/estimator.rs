@@ -261,6 +261,13 @@ impl Estimator {
         self.crowd.find(source).map(Server::path)
     }
 
+    /// How far the truth may be from the estimate by a server's last exchanges, if it is right, s.
+    pub fn claim_of(&self, source: SourceId, at: Timestamp<Raw>) -> Option<f64> {
+        let bank = self.bank.as_ref()?;
+        let best = bank.predicted((at - self.at).seconds().max(0.0)).best();
+        self.crowd.find(source).map(|server| server.claim(at, &best))
+    }
+
     /// Whether a reference clock is believed, so that servers are only listened to.
     pub fn follows_a_clock(&self, at: Timestamp<Raw>) -> bool {
         self.clock_believed.is_some_and(|last| (at - last).seconds() <= CLOCK_RULES_FOR)

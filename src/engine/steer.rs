@@ -6,6 +6,8 @@ use crate::clock::{Clock, Declaration};
 use crate::discipline::Polls;
 use crate::discipline::phase::{self, Conditions};
 use crate::event::EventKind;
+use crate::mitigation::Verdict;
+use crate::sample::SourceId;
 use crate::state::{ErrorTerms, Phase, STRATUM_UNSYNCHRONISED, State, Term};
 use crate::time::{Duration, Frequency, LeapIndicator, Raw, TaiOffset, Timestamp};
 
@@ -220,26 +222,40 @@ impl<C: Clock> Engine<C> {
         if self.estimator.follows_a_clock(raw) {
             return self.terms_of_clocks(start);
         }
-        let mut pulls = self.estimator.pulls(raw).peekable();
-        if pulls.peek().is_none() {
-            return self.terms_of_clocks(start);
-        }
-        // The estimate stands where they pull it together, so their errors count by their weights.
-        let terms = pulls.fold(start, |sum, (id, weight)| {
-            let source = &self.sources[id.index()];
-            let path = self.estimator.path_of(id).unwrap_or(0.0);
-            // Its error at the sample is what the clock inherits, whatever it does since.
-            let server = source.errors.of(Term::Server);
-            sum.with(Term::Path, sum.of(Term::Path) + weight * path)
-                .with(Term::Server, sum.of(Term::Server) + weight * server)
-                .with(
-                    Term::Declared,
-                    sum.of(Term::Declared) + weight * source.errors.of(Term::Declared),
-                )
-        });
+        let mut pulls = self.estimator.pulls(raw);
+        let Some((first, _)) = pulls.next() else { return self.terms_of_clocks(start) };
+        let (path, id) = match pulls.next() {
+            None => (self.estimator.path_of(first).unwrap_or(0.0), first),
+            Some(_) => self.claim_of_the_honest(raw).unwrap_or((0.0, first)),
+        };
+        // Its error at the sample is what the clock inherits, whatever it does since.
+        let errors = &self.sources[id.index()].errors;
         // Where the sources leave open which of two places is the true one, both must be covered.
-        let open = self.selection.undecided - terms.of(Term::Path);
-        Some(terms.with(Term::Server, terms.of(Term::Server).max(open)))
+        let server = errors.of(Term::Server).max(self.selection.undecided - path);
+        let declared = errors.of(Term::Declared);
+        Some(start.with(Term::Path, path).with(Term::Server, server).with(Term::Declared, declared))
+    }
+
+    /// Of several servers: the claim that holds whoever of them lies, and whose it is. Of one more
+    /// than may lie, the majority being honest, one is honest, and the largest of their claims covers
+    /// its own.
+    fn claim_of_the_honest(&self, raw: Timestamp<Raw>) -> Option<(f64, SourceId)> {
+        let voters = self.candidates.len();
+        let found = voters - self.selection.truechimers.min(voters);
+        let liars = (voters.saturating_sub(1) / 2).saturating_sub(found);
+        let honest = |v: Verdict| v.is_used() || matches!(v, Verdict::Reserve | Verdict::Outlier);
+        let speaks = self.sources.iter().filter(|source| honest(source.verdict));
+        let mut claims: Vec<(f64, f64, SourceId)> = speaks
+            .filter_map(|source| {
+                let id = source.report.source;
+                let path = self.estimator.claim_of(id, raw)?;
+                let own = source.errors.of(Term::Server) + source.errors.of(Term::Declared);
+                Some((path + own, path, id))
+            })
+            .collect();
+        claims.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (_, path, id) = claims.get(liars).or(claims.last())?;
+        Some((*path, *id))
     }
 
     /// For each term the largest among the reference clocks in use.

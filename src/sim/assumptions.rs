@@ -27,7 +27,7 @@ pub enum Assumption {
     DeclaredErrors,
     /// A server's clock does not step by more than it declares.
     NoServerStep,
-    /// What two packets wait in queues is independent, polls apart.
+    /// What two packets wait in queues is independent, polls apart, and short waits are no exception.
     IndependentQueueing,
     /// A receiver's pulses lie within what is declared of it, its text tells their seconds.
     HonestReceiver,

@@ -175,7 +175,11 @@ impl Found<'_> {
 
     fn links(&mut self) {
         let correlated = |path: &super::PathPlan| {
-            path.queueing.iter().any(|law| matches!(law, Queueing::Correlated { .. }))
+            path.queueing.iter().any(|law| match law {
+                Queueing::Correlated { .. } => true,
+                Queueing::TwoPoint { probability, .. } => *probability > 0.5,
+                _ => false,
+            })
         };
         let mut links = self.universe.scenario.link.iter();
         let any = links.any(|link| {

@@ -12,6 +12,8 @@ mod route;
 mod shift;
 mod spread;
 
+use std::collections::VecDeque;
+
 use own::OwnNoise;
 use pace::Pace;
 pub use pace::Polls;
@@ -34,6 +36,8 @@ pub(super) struct Server {
     last: Seen,
     /// Seconds since the own noise was last looked at.
     since_own: f64,
+    /// The last exchanges, oldest first: each bounds the error by itself.
+    recent: VecDeque<Seen>,
     /// The first exchanges: they bound the error without any learning.
     first: Vec<Seen>,
     heard: u32,
@@ -91,6 +95,7 @@ impl Server {
             pace: Pace::starting(seen.at),
             last: seen,
             since_own: 0.0,
+            recent: VecDeque::from([seen]),
             first: vec![seen],
             heard: 1,
             every: 0.0,
@@ -107,6 +112,10 @@ impl Server {
         if self.first.len() < START_SAMPLES {
             self.first.push(seen);
         }
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(seen);
         let moved = predicted.f * dt;
         let there = seen.alpha - self.last.alpha + moved;
         let back = seen.beta - self.last.beta - moved;
@@ -197,10 +206,21 @@ impl Server {
     pub fn moved(&mut self, by: Duration) {
         self.last.at = self.last.at + by;
         self.first.iter_mut().for_each(|seen| seen.at = seen.at + by);
+        self.recent.iter_mut().for_each(|seen| seen.at = seen.at + by);
         self.pace.moved(by);
         for at in [&mut self.used_at, &mut self.fed_at].into_iter().flatten() {
             *at = *at + by;
         }
+    }
+
+    /// How far the truth may be from the estimate `filter` at `now` by the last exchanges, if the
+    /// server is right: whatever the ways hide, and what of it shows.
+    pub fn claim(&self, now: Timestamp<Raw>, filter: &Filter) -> f64 {
+        let claims = self.recent.iter().map(|seen| {
+            let then = filter.x - filter.f * (now - seen.at).seconds();
+            (seen.middle() - then).abs() + seen.trip() / 2.0
+        });
+        claims.fold(f64::INFINITY, f64::min)
     }
 
     /// Bound of |x − truth| at `now` that needs no learning: the least over the first exchanges.
@@ -222,6 +242,8 @@ const EDGE_SHARE: f64 = 0.33;
 const EDGE_MIN: f64 = 1e-9;
 /// Coarse stamps: η in grains.
 const QUANTUM_SHARE: f64 = 0.3;
+/// Exchanges whose claims are compared.
+const RECENT: usize = 8;
 /// Exchanges that bound the start, and how long they do.
 const START_SAMPLES: usize = 32;
 const START_UNTIL: u32 = 32;

@@ -94,7 +94,7 @@ fn queueing(draw: &mut Draw, low: f64, high: f64) -> Queueing {
         3 => Queueing::Pareto { scale, alpha: draw.between(1.2, 4.0) },
         4 => Queueing::TwoPoint {
             delay: rounded(10.0 * scale),
-            probability: draw.between(0.01, 0.9),
+            probability: draw.between(0.01, 0.5),
         },
         5 => {
             let every = draw.log(60.0, 1e4);
