@@ -45,10 +45,11 @@ impl Crowd {
     /// The interval of a server where it stands among the others, and the variance of its noise.
     pub fn place(&self, source: SourceId, heard: &Heard, at: Timestamp<Raw>) -> (Interval, f64) {
         let Some(server) = self.find(source) else { return (heard.interval, heard.own) };
-        if self.pulls(at).filter(|(id, _)| *id != source).count() == 0 {
+        let alone = self.pulls(at).all(|(id, _)| id == source);
+        if alone && !server.shift.is_anchored() {
             return (heard.interval, heard.own);
         }
-        let common = self.common(at);
+        let common = if server.shift.is_anchored() { 0.0 } else { self.common(at) };
         let placed = heard.interval.moved(-server.shift.shift(common));
         // The shift itself is uncertain, and at first only part of the distance.
         let left = server.shift.unshifted(common);
@@ -88,8 +89,12 @@ impl Crowd {
         })?
     }
 
-    /// D̄: where the servers that pull stand together.
+    /// D̄: where the servers that pull stand together; nowhere, if one knows where it stands.
     fn common(&self, at: Timestamp<Raw>) -> f64 {
+        let anchored = |id| self.find(id).is_some_and(|server| server.shift.is_anchored());
+        if self.pulls(at).any(|(id, _)| anchored(id)) {
+            return 0.0;
+        }
         let mean = |id| self.find(id).map_or(0.0, |server| server.shift.mean());
         self.pulls(at).map(|(id, weight)| weight * mean(id)).sum()
     }

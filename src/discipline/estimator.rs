@@ -13,7 +13,7 @@ use super::bank::Bank;
 use super::crowd::Crowd;
 use super::evidence::Evidence;
 use super::filter::{FREQUENCY_PRIOR, Filter};
-use super::noise::Noise;
+use super::noise::{Noise, seconds_of_day};
 use super::server::{Heard, Polls, Seen, Server};
 use super::suspects::{Shape, Suspect, Suspects};
 use crate::sample::SourceId;
@@ -377,7 +377,8 @@ impl Estimator {
         x: f64,
     ) -> Outcome {
         let (placed, own) = self.crowd.place(source, heard, at);
-        let may_steer = steers && !self.follows_a_clock(at) && self.crowd.may_steer(source, at);
+        let rules = self.follows_a_clock(at);
+        let may_steer = steers && !rules && self.crowd.may_steer(source, at);
         let mut outcome = Outcome::Listened;
         let mut after = x;
         if may_steer {
@@ -391,6 +392,9 @@ impl Estimator {
         if let Some(server) = self.crowd.of(source) {
             let spread_squared = server.spread_squared();
             server.shift.take(&heard.interval, spread_squared, after);
+            if rules {
+                server.shift.anchor();
+            }
             if may_steer {
                 server.fed_at = Some(at);
             }
@@ -565,13 +569,6 @@ impl Estimator {
         }
         growth
     }
-}
-
-/// Seconds since midnight and a growing count of days would lose digits; a day's worth is enough to
-/// compare neighbours, and a midnight only costs one comparison.
-fn seconds_of_day(at: Timestamp<Raw>) -> f64 {
-    let day = at.seconds().div_euclid(86_400) * 86_400;
-    (at - Timestamp::from_seconds(day)).seconds()
 }
 
 /// Sigmas that make a bound; the largest error seen was 4.7.

@@ -4,6 +4,8 @@
 //! nor frequency, only noise (6 R) and a little wander (⅔ q h³). Its median does not see outliers:
 //! one per cent of 10 ms costs nothing.
 
+use crate::time::{Raw, Timestamp};
+
 /// Learns the variance of one source's readings.
 #[derive(Clone, Debug)]
 pub(super) struct Noise {
@@ -82,6 +84,13 @@ impl Noise {
         self.variance = (sixth - wander).max(sixth / 2.0).max(VARIANCE_FLOOR);
         self.tail = sorted[sorted.len() * 98 / 100];
     }
+}
+
+/// Seconds since midnight and a growing count of days would lose digits; a day's worth is enough to
+/// compare neighbours, and a midnight only costs one comparison.
+pub(super) fn seconds_of_day(at: Timestamp<Raw>) -> f64 {
+    let day = at.seconds().div_euclid(86_400) * 86_400;
+    (at - Timestamp::from_seconds(day)).seconds()
 }
 
 /// Second differences kept.

@@ -377,7 +377,7 @@ const FREQUENCY_MAX: f64 = 1e-4;
 const WANDER_MAX: f64 = 1e-7;
 /// How fast temperature may move a rate, 1/s, as a share of the wander: what a calm hour has taught
 /// must still explain it when the sources are gone.
-const SLOPE_SHARE: f64 = 0.1;
+const SLOPE_SHARE: f64 = 0.15;
 /// Of a normal error that is declared as a limit.
 const SIGMAS: f64 = 4.0;
 /// A clock that follows a server's slope overshoots where it turns, so the turning error has to be

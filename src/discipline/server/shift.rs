@@ -14,6 +14,8 @@ pub(in crate::discipline) struct Shift {
     sum: f64,
     weights: f64,
     count: u32,
+    /// Learned beside a reference clock: then it is no difference but the distance itself.
+    anchored: bool,
     slow: SlowErrors,
 }
 
@@ -40,6 +42,16 @@ impl Shift {
         self.sum += weight * away - self.sum * FADE;
         self.weights += weight - self.weights * FADE;
         self.count = self.count.saturating_add(1);
+    }
+
+    /// A reference clock held the estimate meanwhile.
+    pub fn anchor(&mut self) {
+        self.anchored |= self.count >= SHIFT_FROM;
+    }
+
+    /// Whether its distance is one from the truth.
+    pub fn is_anchored(&self) -> bool {
+        self.anchored
     }
 
     /// D, s.
