@@ -30,18 +30,18 @@ pub(super) struct SwarmArgs {
     #[arg(long, conflicts_with = "files")]
     pub swarm: bool,
     /// For so long; 60 unless a count is given.
-    #[arg(long, value_name = "S", conflicts_with_all = ["files", "worlds", "world"])]
+    #[arg(long, value_name = "S", requires = "swarm", conflicts_with_all = ["files", "worlds", "world"])]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     seconds: Option<u32>,
     /// So many worlds.
-    #[arg(long, value_name = "N", conflicts_with_all = ["files", "world"])]
+    #[arg(long, value_name = "N", requires = "swarm", conflicts_with_all = ["files", "world"])]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     worlds: Option<u64>,
     /// One world, by its seed; it is told what it is made of, and shrunk if it fails.
-    #[arg(long, value_name = "SEED", conflicts_with = "files")]
+    #[arg(long, value_name = "SEED", requires = "swarm", conflicts_with = "files")]
     world: Option<u64>,
     /// The first seed.
-    #[arg(long, value_name = "SEED", conflicts_with_all = ["files", "world"])]
+    #[arg(long, value_name = "SEED", requires = "swarm", conflicts_with_all = ["files", "world"])]
     from: Option<u64>,
 }
 
