@@ -161,6 +161,7 @@ mod tests {
             "maser sim --swarm --seconds 3 --worlds 4",
             "maser sim --swarm --world 3 --from 4",
             "maser sim --swarm --seeds 3",
+            "maser sim --worlds 3",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");

@@ -76,6 +76,18 @@ impl Found<'_> {
         }
     }
 
+    /// How long from then on a node may be stopped or asleep before it can tell anything, s.
+    fn halted(&self, node: usize, from: f64) -> f64 {
+        let scenario = &self.universe.scenario;
+        let events = scenario.event.iter().zip(&self.universe.deeds);
+        let ends = events.filter_map(|(event, deed)| {
+            let halts = matches!(event.what, What::Stall | What::Suspend) && deed.node == node;
+            let end = event.ends(scenario.duration.0).seconds();
+            (halts && end > from && event.at.seconds() <= from + SETTLED).then_some(end - from)
+        });
+        ends.fold(0.0, f64::max)
+    }
+
     /// Whether a receiver names the seconds of its pulses all the time, rightly or not.
     fn speaks(&self, receiver: usize) -> bool {
         let scenario = &self.universe.scenario;
@@ -236,19 +248,20 @@ impl Found<'_> {
         let ppm = happening.by_ppm.map_or(0.0, f64::abs);
         let scenario = &self.universe.scenario;
         let poll = scenario.node.get(deed.node).map_or(0.0, poll_of);
+        let halted = self.halted(deed.node, from);
         match happening.what {
             What::StepClock => {
                 let broken = self.add(Assumption::ClockUntouched, from);
                 broken.node = Some(deed.node);
                 if by >= SEEN_STEP {
-                    (broken.signs, broken.within) = (&[Sign::Disturbed], NOTICED);
+                    (broken.signs, broken.within) = (&[Sign::Disturbed], NOTICED + halted);
                 }
             }
             What::SlewClock => {
                 let broken = self.add(Assumption::ClockUntouched, from);
                 broken.node = Some(deed.node);
                 if ppm >= SEEN_SLEW_PPM {
-                    (broken.signs, broken.within) = (&[Sign::Disturbed], NOTICED);
+                    (broken.signs, broken.within) = (&[Sign::Disturbed], NOTICED + halted);
                 }
             }
             What::Suspend => {
@@ -264,7 +277,7 @@ impl Found<'_> {
                 broken.node = Some(deed.node);
                 if seen && by >= PLAIN + base {
                     broken.signs = &[Sign::Unexplained, Sign::Disturbed, Sign::Disagreement];
-                    broken.within = SETTLED + 2.0 * poll;
+                    broken.within = SETTLED + 2.0 * poll + halted;
                 }
             }
             What::JumpFrequency => {
@@ -273,7 +286,7 @@ impl Found<'_> {
                 broken.node = Some(deed.node);
                 if heard && ppm >= PLAIN_PPM {
                     broken.signs = &[Sign::FrequencyJump, Sign::Unexplained, Sign::Disturbed];
-                    broken.within = SETTLED;
+                    broken.within = SETTLED + halted;
                 }
             }
             What::ServerStep | What::ServerLie => self.server_step(from, by, deed.server),
@@ -295,12 +308,15 @@ impl Found<'_> {
         if by <= declared(&scenario.server[server].model) {
             return;
         }
-        let asks = |ways: &Vec<Way>| {
+        let hears = |place: &usize| {
             let whom = Asked::Server(server);
-            ways.iter().any(|way| matches!(way, Way::Asked { whom: w, .. } if *w == whom))
+            let sources = &scenario.node[*place].source;
+            self.universe.ways[*place].iter().zip(sources).any(|(way, source)| {
+                let asks = matches!(way, Way::Asked { whom: w, .. } if *w == whom);
+                asks && !source.noselect && self.tells(*way)
+            })
         };
-        let asking = (0..).zip(&self.universe.ways).filter(|(_, ways)| asks(ways));
-        let places: Vec<usize> = asking.map(|(place, _)| place).collect();
+        let places: Vec<usize> = (0..scenario.node.len()).filter(hears).collect();
         let poll = places.iter().map(|p| poll_of(&scenario.node[*p])).fold(0.0, f64::max);
         let base = places.iter().map(|p| self.base_of(*p)).fold(0.0, f64::max);
         let broken = self.add(Assumption::NoServerStep, from);
