@@ -18,7 +18,7 @@ use super::server::{Heard, Polls, Seen, Server};
 use super::suspects::{Shape, Suspect, Suspects};
 use crate::sample::SourceId;
 use crate::state::NoiseGrowth;
-use crate::time::{Duration, Frequency, Raw, Timestamp, Utc};
+use crate::time::{Duration, Frequency, Raw, Timestamp};
 
 /// The state of the oscillator, learned from samples.
 #[derive(Clone, Debug)]
@@ -325,11 +325,6 @@ impl Estimator {
         self.base += by;
     }
 
-    /// The estimate in the sources' own terms: the served time that it would give at `at`.
-    pub fn utc(&self, at: Timestamp<Raw>) -> Option<Timestamp<Utc>> {
-        Some(at.corrected_by(self.estimate(at)?.offset))
-    }
-
     fn start(&mut self, source: SourceId, at: Timestamp<Raw>, filter: &Filter) {
         self.at = at;
         self.started = at;
@@ -488,7 +483,7 @@ impl Estimator {
         at: Timestamp<Raw>,
     ) -> bool {
         let speaks = |id: SourceId| self.suspects[id.index()].span().is_some_and(|s| s.1 >= first);
-        (at - first).seconds() < URGENT_FOR
+        (at - first).seconds() < WITNESS_WITHIN
             && self.crowd.pulls(at).any(|(id, _)| id != source && !speaks(id))
     }
 
@@ -587,6 +582,8 @@ const FREQUENCY_TOLERANCE: f64 = 15e-6;
 const LATE_MAX: f64 = 5.0;
 /// How long one believed reading of a reference clock keeps servers from steering, s.
 const CLOCK_RULES_FOR: f64 = 16.0;
+/// Another source that has not answered quick polls by then is no witness, s.
+const WITNESS_WITHIN: f64 = 10.0;
 /// How long a suspicion is worth quick polls, s.
 const URGENT_FOR: f64 = 64.0;
 
