@@ -52,8 +52,6 @@ pub enum EventKind {
     RouteChange { by: Duration },
     /// A server's own clock stepped, while another source is believed.
     ServerStep { by: Duration },
-    /// A server's clock is noisier than it declares: so many seconds, six sigma.
-    NoiseUndeclared { sigma: Duration },
     /// A receiver's dates are so many times 1024 weeks old; they were moved forward.
     Rollover { eras: u32 },
     /// A driver dropped something.
@@ -109,7 +107,6 @@ impl EventKind {
             | Self::TickLate { .. }
             | Self::RouteChange { .. }
             | Self::ServerStep { .. }
-            | Self::NoiseUndeclared { .. }
             | Self::ClockDisturbed { .. } => Severity::Warning,
             Self::ClockRefused | Self::Panic { .. } => Severity::Error,
         }
@@ -160,9 +157,6 @@ impl fmt::Display for EventKind {
             }
             Self::RouteChange { by } => write!(f, "route changed; shortest round trip by {by}"),
             Self::ServerStep { by } => write!(f, "the server's clock stepped by {by}"),
-            Self::NoiseUndeclared { sigma } => {
-                write!(f, "the server's clock is noisier than it declares: six sigma are {sigma}")
-            }
             Self::Refused(refusal) => write!(f, "dropped: {}", refusal.name()),
             Self::SampleRejected { distance } => {
                 write!(f, "sample {distance} from the estimate; not believed")

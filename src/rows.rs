@@ -395,8 +395,7 @@ impl Words for Event {
             EventKind::Kissed { code } => (23, u32::from_be_bytes(code).into()),
             EventKind::RouteChange { by } => (24, by.units()),
             EventKind::ServerStep { by } => (25, by.units()),
-            EventKind::NoiseUndeclared { sigma } => (26, sigma.units()),
-            EventKind::TickLate { after } => (27, after.units()),
+            EventKind::TickLate { after } => (26, after.units()),
         };
         row.u64(code);
         row.i128(number);
@@ -437,8 +436,7 @@ impl Words for Event {
             23 => EventKind::Kissed { code: u32::try_from(number).unwrap_or(0).to_be_bytes() },
             24 => EventKind::RouteChange { by: duration },
             25 => EventKind::ServerStep { by: duration },
-            26 => EventKind::NoiseUndeclared { sigma: duration },
-            27 => EventKind::TickLate { after: duration },
+            26 => EventKind::TickLate { after: duration },
             21 => EventKind::Rollover { eras: u32::try_from(number).unwrap_or(0) },
             _ => EventKind::Panic { offset: duration },
         };

@@ -144,7 +144,6 @@ fn every_event_comes_back() {
         EventKind::Kissed { code: *b"DENY" },
         EventKind::RouteChange { by },
         EventKind::ServerStep { by },
-        EventKind::NoiseUndeclared { sigma: by },
         EventKind::TickLate { after: by },
     ];
     kinds.extend(Verdict::ALL.map(EventKind::Verdict));

@@ -103,9 +103,7 @@ impl Bank {
     /// Likelihoods are compared; a member that fell far behind starts again from the best.
     fn compare(&mut self, likelihoods: &[f64; MEMBERS], dt: f64) {
         let best = likelihoods.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        // At 16 readings a second the memory must still be minutes.
-        let theta = dt.clamp(0.01, 1.0);
-        let (slow_keep, fast_keep) = keeps(theta);
+        let (slow_keep, fast_keep) = (faded(SLOW_MEMORY, dt), faded(FAST_MEMORY, dt));
         for (member, likelihood) in self.members.iter_mut().zip(likelihoods) {
             // One odd sample must not decide.
             let l = (likelihood - best).max(LIKELIHOOD_FLOOR);
@@ -162,12 +160,11 @@ pub(super) fn wander_prior(steps: f64) -> f64 {
     0.5 * away * away
 }
 
-/// What the two memories keep over a sample that stands for `theta` of a usual one.
-fn keeps(theta: f64) -> (f64, f64) {
-    if theta >= 1.0 {
-        return (SLOW_MEMORY, FAST_MEMORY);
-    }
-    (libm::pow(SLOW_MEMORY, theta), libm::pow(FAST_MEMORY, theta))
+/// What a memory of samples keeps over one that came `dt` seconds after the one before: at 16 readings
+/// a second it must still last for minutes.
+pub(super) fn faded(memory: f64, dt: f64) -> f64 {
+    let theta = dt.clamp(0.01, 1.0);
+    if theta < 1.0 { libm::pow(memory, theta) } else { memory }
 }
 
 /// Filters in the bank: 1e-12 … 1e-7 per √s in steps of √10, OCXO to bad crystal. 1e-9 and 1e-10

@@ -38,7 +38,7 @@ pub struct Estimator {
     kept: f64,
     believed: u64,
     last_believed: Option<(Timestamp<Raw>, SourceId)>,
-    /// When another source than the one before was last believed.
+    /// When a reference clock was last believed.
     clock_believed: Option<Timestamp<Raw>>,
     interval: f64,
     last_step: Option<Timestamp<Raw>>,
@@ -186,9 +186,11 @@ impl Estimator {
         let moved = best.f * late;
         let seen = self.seen(exchanged, at, moved);
         let Some(server) = self.crowd.of(source) else {
-            let server = Server::starting(seen, &best);
+            // Nothing is known of its path beside the others'.
+            let mut server = Server::starting(seen, &best);
+            server.used_at = steers.then_some(at);
             self.crowd.admit(source, server);
-            return self.first_of_another(source, steers, at);
+            return Outcome::Listened;
         };
         let heard = server.hear(seen, &best);
         if steers {
@@ -273,9 +275,9 @@ impl Estimator {
         self.clock_believed.is_some_and(|last| (at - last).seconds() <= CLOCK_RULES_FOR)
     }
 
-    /// Servers that pull at the estimate, with their weights, which sum to 1.
-    pub fn pulls(&self, at: Timestamp<Raw>) -> impl Iterator<Item = (SourceId, f64)> + '_ {
-        self.crowd.pulls(at)
+    /// Servers that pull at the estimate.
+    pub fn pulls(&self, at: Timestamp<Raw>) -> impl Iterator<Item = SourceId> + '_ {
+        self.crowd.pulls(at).map(|(id, _)| id)
     }
 
     /// Interval between polls of a server that serves the estimate best, s; `None` before its first
@@ -344,14 +346,6 @@ impl Estimator {
         server.fed_at = Some(exchanged.at);
         self.crowd.admit(exchanged.source, server);
         Outcome::Accepted
-    }
-
-    /// The first exchange of a server beside others: nothing is known of its path.
-    fn first_of_another(&mut self, source: SourceId, steers: bool, at: Timestamp<Raw>) -> Outcome {
-        if steers && let Some(server) = self.crowd.of(source) {
-            server.used_at = Some(at);
-        }
-        Outcome::Listened
     }
 
     fn seen(&self, exchanged: &Exchanged, at: Timestamp<Raw>, moved: f64) -> Seen {

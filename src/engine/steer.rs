@@ -223,7 +223,7 @@ impl<C: Clock> Engine<C> {
             return self.terms_of_clocks(start);
         }
         let mut pulls = self.estimator.pulls(raw);
-        let Some((first, _)) = pulls.next() else { return self.terms_of_clocks(start) };
+        let Some(first) = pulls.next() else { return self.terms_of_clocks(start) };
         let (path, id) = match pulls.next() {
             None => (self.estimator.path_of(first).unwrap_or(0.0), first),
             Some(_) => self.claim_of_the_honest(raw).unwrap_or((0.0, first)),

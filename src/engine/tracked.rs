@@ -59,6 +59,31 @@ pub struct SourceReport {
     pub receiver: ReceiverStatus,
 }
 
+impl SourceReport {
+    /// Of a source that declares this stratum, before anything was heard of it.
+    pub fn silent(source: SourceId, stratum: u8) -> Self {
+        Self {
+            source,
+            verdict: Verdict::Silent,
+            reach: 0,
+            last_sample: None,
+            offset: Duration::ZERO,
+            distance: 0.0,
+            jitter: 0.0,
+            errors: ErrorTerms::NONE,
+            samples: 0,
+            believed: 0,
+            rejected: 0,
+            refused: [0; Refusal::ALL.len()],
+            text_delay: -1.0,
+            poll: 0.0,
+            delay: 0.0,
+            stratum,
+            receiver: ReceiverStatus::default(),
+        }
+    }
+}
+
 impl Tracked {
     pub fn new(source: SourceId, plan: SourcePlan) -> Self {
         let stratum = plan.stratum;
@@ -67,25 +92,7 @@ impl Tracked {
             last: None,
             errors: ErrorTerms::NONE,
             verdict: Verdict::Silent,
-            report: SourceReport {
-                source,
-                verdict: Verdict::Silent,
-                reach: 0,
-                last_sample: None,
-                offset: Duration::ZERO,
-                distance: 0.0,
-                jitter: 0.0,
-                errors: ErrorTerms::NONE,
-                samples: 0,
-                believed: 0,
-                rejected: 0,
-                refused: [0; Refusal::ALL.len()],
-                text_delay: -1.0,
-                poll: 0.0,
-                delay: 0.0,
-                stratum,
-                receiver: ReceiverStatus::default(),
-            },
+            report: SourceReport::silent(source, stratum),
             root_delay: Duration::ZERO,
             poll_ends: None,
             heard_in_poll: false,

@@ -45,25 +45,7 @@ fn state() -> State {
 }
 
 fn reports() -> Vec<SourceReport> {
-    let blank = SourceReport {
-        source: SourceId(0),
-        verdict: Verdict::Silent,
-        reach: 0,
-        last_sample: None,
-        offset: Duration::ZERO,
-        distance: 0.0,
-        jitter: 0.0,
-        errors: ErrorTerms::NONE,
-        samples: 0,
-        believed: 0,
-        rejected: 0,
-        refused: [0; 11],
-        text_delay: -1.0,
-        poll: 0.0,
-        delay: 0.0,
-        stratum: 0,
-        receiver: ReceiverStatus::default(),
-    };
+    let blank = SourceReport::silent(SourceId(0), 0);
     let text = SourceReport {
         verdict: Verdict::Reserve,
         reach: 0o377,

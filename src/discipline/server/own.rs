@@ -5,7 +5,7 @@
 //! a filter for every pair of a wander and a noise, fed with this server's intervals only. A noise of
 //! zero wins where the server is exact.
 
-use crate::discipline::bank::{LIKELIHOOD_FLOOR, RESTART_BEHIND, SLOW_MEMORY, wander_prior};
+use crate::discipline::bank::{LIKELIHOOD_FLOOR, RESTART_BEHIND, SLOW_MEMORY, faded, wander_prior};
 use crate::discipline::filter::Filter;
 use crate::discipline::interval::Interval;
 
@@ -47,8 +47,7 @@ impl OwnNoise {
             likelihoods[index] = site.likelihood;
             most = most.max(site.likelihood);
         }
-        let theta = dt.clamp(0.01, 1.0);
-        let keep = if theta < 1.0 { libm::pow(SLOW_MEMORY, theta) } else { SLOW_MEMORY };
+        let keep = faded(SLOW_MEMORY, dt);
         for (member, likelihood) in self.members.iter_mut().zip(likelihoods) {
             member.slow = keep * member.slow + (likelihood - most).max(LIKELIHOOD_FLOOR);
         }

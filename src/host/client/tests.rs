@@ -4,35 +4,10 @@ use std::net::{ToSocketAddrs, UdpSocket};
 use std::time::Instant;
 
 use super::*;
-use crate::mitigation::Verdict;
 use crate::pipe::{Consumer, ring, snapshot};
-use crate::sample::{ReadingKind, ReceiverStatus, Refusal};
-use crate::state::ErrorTerms;
+use crate::sample::ReadingKind;
 use crate::time::{Duration, Exponent};
 use crate::wire::ntp::{Header, Mode, ReferenceId, Version};
-
-/// The engine's report of a server of which it has heard nothing.
-fn nothing_heard() -> SourceReport {
-    SourceReport {
-        source: SourceId(5),
-        verdict: Verdict::Silent,
-        reach: 0,
-        last_sample: None,
-        offset: Duration::ZERO,
-        distance: 0.0,
-        jitter: 0.0,
-        errors: ErrorTerms::NONE,
-        samples: 0,
-        believed: 0,
-        rejected: 0,
-        refused: [0; Refusal::ALL.len()],
-        text_delay: -1.0,
-        poll: 0.0,
-        delay: 0.0,
-        stratum: 0,
-        receiver: ReceiverStatus::default(),
-    }
-}
 
 /// A client of one server, on a thread.
 struct Asking {
@@ -46,7 +21,7 @@ impl Asking {
     fn start(host: &str, port: u16) -> Self {
         let (producer, readings) = ring(1024);
         let (publisher, place) = snapshot(Place::default());
-        let report = nothing_heard();
+        let report = SourceReport::silent(SourceId(5), 0);
         let plan = AssociationPlan {
             poll_min: Exponent(-3),
             poll_max: Exponent(0),
