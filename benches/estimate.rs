@@ -69,6 +69,7 @@ impl World {
             offset,
             sigma: 1e-7,
             quantization: 0.0,
+            sawtooth: 0.0,
         })
     }
 

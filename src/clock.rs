@@ -154,8 +154,11 @@ impl Pieces {
         Self(pieces)
     }
 
-    /// Appends what is applied from now on.
+    /// Appends what is applied from now on. A piece that was never in force is forgotten.
     pub fn push(&mut self, piece: Correction) {
+        if self.0.len() > 1 && self.latest().at == piece.at {
+            self.0.pop_back();
+        }
         if self.0.len() == PIECES_MAX {
             self.0.pop_front();
         }

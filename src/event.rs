@@ -62,6 +62,9 @@ pub enum EventKind {
     PhaseStep { by: Duration },
     /// The oscillator's rate jumped.
     FrequencyJump { by: Frequency },
+    /// The estimate was so far outside of where a server, if it is right, proves the time to be; the
+    /// oscillator did nothing.
+    EstimateMoved { by: Duration },
     /// Too many samples could not be explained: the estimate starts anew.
     EstimateRestarted,
     /// The served clock was stepped.
@@ -100,6 +103,7 @@ impl EventKind {
             | Self::SecondLost { .. }
             | Self::Rollover { .. }
             | Self::PhaseStep { .. }
+            | Self::EstimateMoved { .. }
             | Self::FrequencyJump { .. }
             | Self::EstimateRestarted
             | Self::LeapSecond { .. }
@@ -162,6 +166,9 @@ impl fmt::Display for EventKind {
                 write!(f, "sample {distance} from the estimate; not believed")
             }
             Self::PhaseStep { by } => write!(f, "oscillator's phase stepped by {by}"),
+            Self::EstimateMoved { by } => {
+                write!(f, "the estimate could not be right; moved by {by}")
+            }
             Self::FrequencyJump { by } => {
                 write!(f, "oscillator's rate jumped by {:+.3} ppm", by.ppm())
             }

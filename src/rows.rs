@@ -396,6 +396,7 @@ impl Words for Event {
             EventKind::RouteChange { by } => (24, by.units()),
             EventKind::ServerStep { by } => (25, by.units()),
             EventKind::TickLate { after } => (26, after.units()),
+            EventKind::EstimateMoved { by } => (27, by.units()),
         };
         row.u64(code);
         row.i128(number);
@@ -437,6 +438,7 @@ impl Words for Event {
             24 => EventKind::RouteChange { by: duration },
             25 => EventKind::ServerStep { by: duration },
             26 => EventKind::TickLate { after: duration },
+            27 => EventKind::EstimateMoved { by: duration },
             21 => EventKind::Rollover { eras: u32::try_from(number).unwrap_or(0) },
             _ => EventKind::Panic { offset: duration },
         };

@@ -143,6 +143,7 @@ fn every_event_comes_back() {
         EventKind::LeapSecond { inserted: false },
         EventKind::Kissed { code: *b"DENY" },
         EventKind::RouteChange { by },
+        EventKind::EstimateMoved { by },
         EventKind::ServerStep { by },
         EventKind::TickLate { after: by },
     ];

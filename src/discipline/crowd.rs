@@ -29,8 +29,19 @@ impl Crowd {
         self.0.iter().find(|(id, _)| *id == source).map(|(_, server)| &**server)
     }
 
-    pub fn restart(&mut self, filter: &Filter) {
-        self.0.iter_mut().for_each(|(_, server)| server.restart(filter));
+    pub fn restart(&mut self, now: Timestamp<Raw>, filter: &Filter, by: f64) {
+        self.0.iter_mut().for_each(|(_, server)| server.restart(now, filter, by));
+    }
+
+    /// The estimate was moved by `by` s, to where `source` can be right: differences between servers
+    /// stay, but what was learned beside a clock contradicts that one.
+    pub fn estimate_moved(&mut self, by: f64, source: SourceId, filter: &Filter) {
+        for (id, server) in &mut self.0 {
+            server.estimate_moved(by, filter);
+            if *id == source && server.shift.is_anchored() {
+                server.shift = Default::default();
+            }
+        }
     }
 
     pub fn moved(&mut self, by: Duration) {
@@ -50,11 +61,11 @@ impl Crowd {
             return (heard.interval, heard.own);
         }
         let common = if server.shift.is_anchored() { 0.0 } else { self.common(at) };
-        let placed = heard.interval.moved(-server.shift.shift(common));
         // The shift itself is uncertain, and at first only part of the distance.
-        let left = server.shift.unshifted(common);
-        let edge = libm::sqrt(placed.edge * placed.edge + server.shift.variance() + left * left);
-        (Interval { edge, ..placed }, heard.own + server.shift.slow_variance())
+        let (edge, left) = (heard.interval.edge, server.shift.unshifted(common));
+        let edge = libm::sqrt(edge * edge + server.shift.variance() + left * left);
+        let placed = heard.interval.moved(-server.shift.shift(common), edge);
+        (placed, heard.own + server.shift.slow_variance())
     }
 
     /// The nearest may always; another only once it was listened to.

@@ -41,4 +41,4 @@ impl Evidence<'_> {
 }
 
 /// Sigmas within which a sample is believed.
-const GATE: f64 = 5.0;
+pub(super) const GATE: f64 = 5.0;

@@ -42,9 +42,17 @@ pub(super) enum Kind {
 }
 
 impl Suspects {
-    /// Keeps one more aside, and says what they look like.
+    /// Keeps one more aside, and says what they look like. What comes in a burst, as from a reader
+    /// that was stopped, is one voice, however many.
     pub fn take(&mut self, suspect: Suspect, kind: Kind) -> Shape {
+        if self.0.len() == SUSPECTS_MAX {
+            self.0.remove(0);
+        }
         self.0.push(suspect);
+        let spans = self.span().map_or(0.0, |(first, last)| (last - first).seconds());
+        if kind == Kind::Clock && spans < SPAN_MIN {
+            return Shape::Unclear;
+        }
         match self.shape(kind) {
             Shape::Unclear if self.0.len() >= SUSPECTS_MAX => Shape::Hopeless,
             shape => shape,
@@ -115,6 +123,8 @@ impl Suspects {
 
 /// Unexplained samples in a row after which nothing is known any more.
 pub(super) const SUSPECTS_MAX: usize = 32;
+/// Less time than this makes no series of readings, s.
+const SPAN_MIN: f64 = 0.4;
 /// Jumps below this are plausible at a glance, above the other never.
 const SMALL_JUMP: f64 = 5e-6;
 const LARGE_JUMP: f64 = 1e-4;

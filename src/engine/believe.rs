@@ -72,18 +72,21 @@ impl<C: Clock> Engine<C> {
         let is_server = matches!(source.plan.role, Role::Server(_));
         let sigma = self.estimator.sigma_of(id);
         let sigma = sigma.unwrap_or(if is_server { 0.0 } else { source.plan.sigma });
+        let mut fresh = source.report.distance;
         if let Some(sample) = &source.last {
             let age = (raw - sample.at).seconds().max(0.0);
             let correction = self.clock.correction().at(raw);
             let drifted = Duration::from_seconds_f64(self.state.frequency.ratio() * age);
             source.report.offset = sample.offset - correction - drifted;
             let errors = if is_server { &sample.errors } else { &source.errors };
-            source.report.distance = errors.sum() + NOISE_SIGMAS * sigma + AGE_RATE * age;
+            fresh = errors.sum() + NOISE_SIGMAS * sigma;
+            source.report.distance = fresh + AGE_RATE * age;
         }
         Candidate {
             source: id,
             offset: source.report.offset.seconds(),
             distance: source.report.distance,
+            fresh,
             jitter: source.report.jitter,
             stratum: source.report.stratum,
             prefer: source.plan.prefer,
@@ -127,13 +130,14 @@ impl<C: Clock> Engine<C> {
 
     /// A memory that is still much better than anything heard is better held than given up.
     fn hold_rather_than_follow(&mut self, verdicts: &mut [Verdict], raw: Timestamp<Raw>) {
-        let Some(peer) = self.selection.system_peer else { return };
         if !self.state.phase.is_synchronised() || self.estimator.estimate(raw).is_none() {
             return;
         }
         let bound = self.state.bound(self.now.system).seconds();
         // Noise averages out and age is no fault of the source: only its constant errors count.
-        if self.constant_errors(peer) > HOLD_BELOW * bound {
+        let used = || self.candidates.iter().zip(verdicts.iter()).filter(|(_, v)| v.is_used());
+        let worse = |c: &Candidate| self.constant_errors(c.source) > HOLD_BELOW * bound;
+        if used().next().is_some() && used().all(|(c, _)| worse(c)) {
             verdicts.iter_mut().filter(|v| v.is_used()).for_each(|v| *v = Verdict::Reserve);
             self.selection.system_peer = None;
         }
@@ -184,6 +188,7 @@ impl<C: Clock> Engine<C> {
                         at: sample.at,
                         there: ways.there,
                         back: ways.back,
+                        error: sample.errors.of(Term::Server) + sample.errors.of(Term::Declared),
                         polls,
                         steers,
                     })
@@ -196,6 +201,7 @@ impl<C: Clock> Engine<C> {
                     offset: sample.offset,
                     sigma: source.plan.sigma,
                     quantization: source.plan.declared.quantization,
+                    sawtooth: source.errors.of(Term::Sawtooth),
                 })
             }),
         }
@@ -203,7 +209,7 @@ impl<C: Clock> Engine<C> {
 
     fn note(&mut self, outcome: Outcome, sample: &Sample, stamp: Timestamp<System>) {
         let report = &mut self.sources[sample.source.index()].report;
-        if matches!(outcome, Outcome::Accepted | Outcome::RouteChange(_)) {
+        if matches!(outcome, Outcome::Accepted | Outcome::RouteChange(_) | Outcome::Moved(_)) {
             report.believed += 1;
             self.state.samples += 1;
             if self.void_since.is_some_and(|since| sample.at > since) {
@@ -212,8 +218,13 @@ impl<C: Clock> Engine<C> {
             let served = self.clock.correction().at(sample.at);
             self.state.offset = sample.offset - served;
             self.state.reference_time = Some(sample.at.corrected_by(sample.offset));
-            if let Outcome::RouteChange(by) = outcome {
-                self.tell(stamp, Some(sample.source), EventKind::RouteChange { by });
+            let news = match outcome {
+                Outcome::RouteChange(by) => Some(EventKind::RouteChange { by }),
+                Outcome::Moved(by) => Some(EventKind::EstimateMoved { by }),
+                _ => None,
+            };
+            if let Some(news) = news {
+                self.tell(stamp, Some(sample.source), news);
             }
             return;
         }
@@ -223,9 +234,11 @@ impl<C: Clock> Engine<C> {
         report.rejected += 1;
         self.state.refused += 1;
         let event = match outcome {
-            Outcome::Accepted | Outcome::Listened | Outcome::RouteChange(_) | Outcome::Late => {
-                return;
-            }
+            Outcome::Accepted
+            | Outcome::Listened
+            | Outcome::RouteChange(_)
+            | Outcome::Moved(_)
+            | Outcome::Late => return,
             Outcome::ServerStep(by) => EventKind::ServerStep { by },
             Outcome::Rejected => {
                 let predicted =

@@ -12,6 +12,8 @@ use crate::time::Duration;
 pub(super) struct Companion {
     /// raw − companion, s per s; none until a first interval was seen.
     rate: Option<f64>,
+    /// What passed on both since the rate was last learned from: ticks may be short.
+    passed: (Duration, Duration),
     /// The last comparison broke the rate: twice in a row is no step but another rate.
     broke: bool,
 }
@@ -41,13 +43,21 @@ impl Companion {
             if core::mem::replace(&mut self.broke, true) {
                 self.rate = None;
             }
+            self.passed = Default::default();
             return Some(Duration::from_seconds_f64(by));
         }
         self.broke = false;
-        if elapsed >= LEARN_FROM && uncertain < LEARN_BELOW {
-            let measured = apart / elapsed;
+        if uncertain >= LEARN_BELOW {
+            self.passed = Default::default();
+            return None;
+        }
+        self.passed = (self.passed.0 + raw, self.passed.1 + companion);
+        let (raw, companion) = self.passed;
+        if companion.seconds() >= LEARN_FROM {
+            let measured = (raw - companion).seconds() / companion.seconds();
             let rate = self.rate.map_or(measured, |rate| rate + (measured - rate) / 8.0);
             self.rate = Some(rate);
+            self.passed = Default::default();
         }
         None
     }
@@ -59,7 +69,7 @@ const UNLEARNED_RATE: f64 = 1e-3;
 /// Once it is known: a few readings of a clock, and what a rate learned from them is worth.
 const LEARNED: f64 = 3e-6;
 const LEARNED_RATE: f64 = 2e-6;
-/// Shorter ticks say too little about a rate, and so do torn readings.
+/// Less time says too little about a rate, and so do torn readings.
 const LEARN_FROM: f64 = 0.4;
 const LEARN_BELOW: f64 = 30e-6;
 
@@ -92,6 +102,16 @@ mod tests {
     #[test]
     fn somebody_elses_slew_is_noticed() {
         assert!(learned().compare(seconds(1.000_140), seconds(1.0), 1e-6).is_some());
+    }
+
+    #[test]
+    fn short_ticks_teach_the_rate_as_well() {
+        let mut companion = Companion::default();
+        for _ in 0..20 {
+            assert_eq!(companion.compare(seconds(0.1 * 1.000_040), seconds(0.1), 1e-6), None);
+        }
+        assert!(companion.knows());
+        assert!(companion.compare(seconds(0.1 * 1.000_140), seconds(0.1), 1e-6).is_some());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What happens to the clock that no sample tells of: somebody else's hand, and leap seconds.
+//! What happens to the clock that no sample tells of: somebody else's hand, and sleep.
 //!
 //! Whoever sets the system clock does not move the oscillator. By how much it was set is known at
 //! the next tick without a packet: everything measured is moved along, nothing is forgotten. But the
@@ -7,8 +7,7 @@
 use super::{Engine, Tracked};
 use crate::clock::{Clock, Now};
 use crate::event::EventKind;
-use crate::state::State;
-use crate::time::{Date, Duration, LeapIndicator, Raw, System, Timestamp, Utc};
+use crate::time::{Duration, Raw, Timestamp};
 
 impl<C: Clock> Engine<C> {
     /// Raw is kept with the reading: after a step backwards a reading of before is ambiguous.
@@ -47,67 +46,12 @@ impl<C: Clock> Engine<C> {
     fn notice_sleep(&mut self, raw_before: Timestamp<Raw>) {
         let passed = self.raw - raw_before;
         let odd = passed > TICK_WITHIN || passed < Duration::ZERO;
-        if odd && self.estimator.believed() > 0 {
+        if odd {
             self.tell(self.now.system, None, EventKind::TickLate { after: passed });
+        }
+        if odd && self.estimator.believed() > 0 {
             self.void_since = Some(self.raw);
         }
-    }
-
-    /// At an announced leap second UTC counts one second twice, or not at all. A clock in software
-    /// is carried over: what is published says from which instant on the count differs. The kernel's
-    /// clock is given up and found anew within seconds, rather than served a second wrong.
-    pub(super) fn leap(&mut self) {
-        let Some(at) = self.state.leap_at.filter(|at| *at <= self.now.system) else { return };
-        let inserted = self.state.leap == LeapIndicator::Insert;
-        self.tell(at, None, EventKind::LeapSecond { inserted });
-        self.state.leap_at = None;
-        self.state.leap = LeapIndicator::None;
-        self.leapt_at = Some(at);
-        let by = if inserted { -Duration::SECOND } else { Duration::SECOND };
-        if !self.clock.is_served() && self.clock.step(by).is_ok() {
-            self.estimator.leapt(by);
-            self.samples.clear();
-            for source in &mut self.sources {
-                source.leapt(by);
-            }
-            let seconds = if inserted { -1 } else { 1 };
-            for of in &mut self.pairings {
-                of.pairing.shift(Duration::ZERO, seconds);
-            }
-        } else {
-            self.start_anew();
-        }
-    }
-
-    /// Says from which reading of the system clock on an announced leap second counts.
-    pub(super) fn arm_leap(&self, state: &mut State) {
-        // A correction by nanoseconds may lift the time over midnight between two ticks, and sources
-        // take their word back with the second itself: what is armed so shortly before, comes.
-        let near = |at: &Timestamp<System>| (*at - self.now.system).abs() <= LEAP_HELD;
-        if let Some(at) = self.state.leap_at.filter(near) {
-            (state.leap, state.leap_at) = (self.state.leap, Some(at));
-            return;
-        }
-        state.leap_at = None;
-        // One that just happened is still announced for a while.
-        if self.leapt_at.is_some_and(|last| self.now.system - last < LEAP_APART) {
-            state.leap = LeapIndicator::None;
-            return;
-        }
-        let ends = match state.leap {
-            LeapIndicator::Insert => Duration::ZERO,
-            LeapIndicator::Delete => Duration::SECOND,
-            LeapIndicator::None | LeapIndicator::Unknown => return,
-        };
-        let utc = state.utc(self.now.system);
-        let day = (utc + ends).seconds().div_euclid(86_400) + 1;
-        if Date::of_unix_days(day).day() != 1 {
-            return;
-        }
-        let instant = Timestamp::<Utc>::from_seconds(day * 86_400) - ends;
-        let rate = 1.0 + state.correction_rate.ratio();
-        let left = Duration::from_seconds_f64((instant - utc).seconds() / rate);
-        state.leap_at = Some(self.now.system + left);
     }
 
     /// Everything measured moves with the clock of its stamps.
@@ -125,7 +69,7 @@ impl<C: Clock> Engine<C> {
     }
 
     /// Everything measured against the clock as it was is void.
-    fn start_anew(&mut self) {
+    pub(super) fn start_anew(&mut self) {
         self.estimator.restart();
         self.samples.clear();
         self.sources.iter_mut().for_each(Tracked::forget);
@@ -146,7 +90,3 @@ const STEERING_SLACK: f64 = 2e-3;
 const TICK_WITHIN: Duration = Duration::from_millis(1500);
 /// How well the rate of the two clocks to one another is known, s/s.
 const RATE_UNCERTAIN: f64 = 1e-7;
-/// An armed leap second this near is not taken back.
-const LEAP_HELD: Duration = Duration::from_seconds(2);
-/// Leap seconds are months apart.
-const LEAP_APART: Duration = Duration::from_seconds(7 * 86_400);

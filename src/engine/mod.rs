@@ -10,9 +10,11 @@
 //! readings are queued by [`Engine::handle`] and judged together by [`Engine::tick`].
 
 mod believe;
+mod bound;
 mod companion;
 mod disturbance;
 mod exchange;
+mod leap;
 mod plan;
 mod steer;
 mod tracked;
@@ -32,7 +34,7 @@ use crate::mitigation::{Candidate, Selection, Verdict};
 use crate::sample::{Reading, ReadingKind, Sample, SourceId};
 use crate::source::pairing::{Paired, Pairing, sample_of_text};
 use crate::state::{State, Term};
-use crate::time::{Duration, LeapIndicator, Raw, System, Timestamp, Utc};
+use crate::time::{Duration, LeapIndicator, Mono, Raw, System, Timestamp, Utc};
 
 /// Judges readings and steers one clock.
 #[derive(Debug)]
@@ -65,8 +67,9 @@ pub struct Engine<C: Clock> {
     /// When the first source was heard.
     first_heard: Option<Timestamp<Raw>>,
     leapt_at: Option<Timestamp<System>>,
-    /// The estimate whose noise was published last.
+    /// The estimate whose noise was published last, and when it was.
     told_revision: Option<u64>,
+    told_at: Timestamp<Mono>,
 }
 
 /// A pairing and the sources it joins.
@@ -126,6 +129,7 @@ impl<C: Clock> Engine<C> {
             first_heard: None,
             leapt_at: None,
             told_revision: None,
+            told_at: now.mono,
             plan,
         }
     }
@@ -150,6 +154,7 @@ impl<C: Clock> Engine<C> {
                 self.tell(reading.stamp, Some(reading.source), EventKind::Rollover { eras });
             }
             ReadingKind::Mark { utc, leap } => {
+                source.marks = true;
                 self.paired(reading, leap, at, |p| p.mark(at, utc));
             }
             ReadingKind::Pulse { fraction } => {

@@ -6,9 +6,7 @@ use crate::clock::{Clock, Declaration};
 use crate::discipline::Polls;
 use crate::discipline::phase::{self, Conditions};
 use crate::event::EventKind;
-use crate::mitigation::Verdict;
-use crate::sample::SourceId;
-use crate::state::{ErrorTerms, Phase, STRATUM_UNSYNCHRONISED, State, Term};
+use crate::state::{Phase, STRATUM_UNSYNCHRONISED, State, Term};
 use crate::time::{Duration, Frequency, LeapIndicator, Raw, TaiOffset, Timestamp};
 
 impl<C: Clock> Engine<C> {
@@ -34,7 +32,10 @@ impl<C: Clock> Engine<C> {
                 })
             }
             Move::Slew => {
-                let order = self.servo.order(lag, &estimate, self.estimator.interval());
+                // The kernel's slew runs on until the next order, a silent tick away at most.
+                let least = if self.clock.is_served() { TICK_MAX } else { 0.0 };
+                let interval = self.estimator.interval().max(least);
+                let order = self.servo.order(lag, &estimate, interval);
                 self.clock.steer(&order)
             }
         };
@@ -52,9 +53,11 @@ impl<C: Clock> Engine<C> {
         let mut state = State { anchor: self.now.system, ..self.state };
         let revision = Some(self.estimator.revision());
         let news = core::mem::replace(&mut self.told_revision, revision) != revision;
+        // A step of our own backwards is no time that passed backwards.
+        let told_at = core::mem::replace(&mut self.told_at, self.now.mono);
+        let before = (self.now.system - self.state.anchor).max(self.now.mono - told_at).seconds();
         if let Some(estimate) = &estimate {
             // Without news the bound goes on as it was told.
-            let before = (self.now.system - self.state.anchor).seconds();
             state.noise = if news { estimate.noise } else { self.state.noise.later(before) };
             state.frequency = estimate.frequency;
             state.frequency_error = Frequency::new(estimate.sigma_frequency);
@@ -73,7 +76,7 @@ impl<C: Clock> Engine<C> {
         let parting = correction.rate + ends + state.frequency;
         state.lag_rate = parting.ratio();
         state.selected = self.selection.system_peer;
-        if let Some(fixed) = self.fixed_terms(raw) {
+        if let Some(fixed) = self.fixed_terms(raw, state.noise.at(0.0)) {
             // What the estimate was wrong by before is still in it, as far as samples left it there.
             let kept = if news { self.estimator.kept() } else { 1.0 };
             state.fixed = fixed.inherited(&self.state.fixed, kept);
@@ -151,9 +154,6 @@ impl<C: Clock> Engine<C> {
             if let Some(source) = state.selected.and_then(|id| self.sources.get(id.index())) {
                 state.stratum = source.report.stratum.saturating_add(1).min(STRATUM_UNSYNCHRONISED);
                 state.reference_id = source.plan.reference_id;
-                let announced = source.last.map_or(LeapIndicator::None, |s| s.leap);
-                state.leap = self.leap_of_table(state).unwrap_or(announced);
-                self.arm_leap(state);
                 state.jitter = source.report.jitter;
                 // To a reference clock on this machine nothing but the reading lies between.
                 let trip =
@@ -161,6 +161,8 @@ impl<C: Clock> Engine<C> {
                 state.root_delay =
                     (source.root_delay + Duration::from_seconds_f64(trip)).max(ROOT_DELAY);
             }
+            state.leap = self.leap_of_table(state).unwrap_or_else(|| self.announced());
+            self.arm_leap(state);
             state.fixed = state.fixed.with(Term::Local, 0.0);
             state.local_rate = 0.0;
             return;
@@ -180,14 +182,6 @@ impl<C: Clock> Engine<C> {
             state.fixed = state.fixed.with(Term::Local, State::default().fixed.sum());
         }
         self.serve_local_clock(state, raw);
-    }
-
-    /// A list that is still complete knows better than any source; an expired one keeps quiet about
-    /// leaps, though its TAI − UTC is the best guess there is.
-    fn leap_of_table(&self, state: &State) -> Option<LeapIndicator> {
-        let now = state.utc(self.now.system);
-        let table = self.plan.leaps.as_ref().filter(|table| now < table.expires())?;
-        Some(table.indicator(now))
     }
 
     fn tai_offset(&self, state: &State) -> Option<TaiOffset> {
@@ -214,61 +208,6 @@ impl<C: Clock> Engine<C> {
             state.fixed = state.fixed.with(Term::Local, drifted);
             state.local_rate = LOCAL_RATE;
         }
-    }
-
-    /// What is known to be wrong for good with those who steer; `None` while nobody does.
-    fn fixed_terms(&self, raw: Timestamp<Raw>) -> Option<ErrorTerms> {
-        let start = ErrorTerms::NONE.with(Term::Reading, self.plan.reading);
-        if self.estimator.follows_a_clock(raw) {
-            return self.terms_of_clocks(start);
-        }
-        let mut pulls = self.estimator.pulls(raw);
-        let Some(first) = pulls.next() else { return self.terms_of_clocks(start) };
-        let (path, id) = match pulls.next() {
-            None => (self.estimator.path_of(first).unwrap_or(0.0), first),
-            Some(_) => self.claim_of_the_honest(raw).unwrap_or((0.0, first)),
-        };
-        // Its error at the sample is what the clock inherits, whatever it does since.
-        let errors = &self.sources[id.index()].errors;
-        // Where the sources leave open which of two places is the true one, both must be covered.
-        let server = errors.of(Term::Server).max(self.selection.undecided - path);
-        let declared = errors.of(Term::Declared);
-        Some(start.with(Term::Path, path).with(Term::Server, server).with(Term::Declared, declared))
-    }
-
-    /// Of several servers: the claim that holds whoever of them lies, and whose it is. Of one more
-    /// than may lie, the majority being honest, one is honest, and the largest of their claims covers
-    /// its own.
-    fn claim_of_the_honest(&self, raw: Timestamp<Raw>) -> Option<(f64, SourceId)> {
-        let voters = self.candidates.len();
-        let found = voters - self.selection.truechimers.min(voters);
-        let liars = (voters.saturating_sub(1) / 2).saturating_sub(found);
-        let honest = |v: Verdict| v.is_used() || matches!(v, Verdict::Reserve | Verdict::Outlier);
-        let speaks = self.sources.iter().filter(|source| honest(source.verdict));
-        let mut claims: Vec<(f64, f64, SourceId)> = speaks
-            .filter_map(|source| {
-                let id = source.report.source;
-                let path = self.estimator.claim_of(id, raw)?;
-                let own = source.errors.of(Term::Server) + source.errors.of(Term::Declared);
-                Some((path + own, path, id))
-            })
-            .collect();
-        claims.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let (_, path, id) = claims.get(liars).or(claims.last())?;
-        Some((*path, *id))
-    }
-
-    /// For each term the largest among the reference clocks in use.
-    fn terms_of_clocks(&self, start: ErrorTerms) -> Option<ErrorTerms> {
-        let is_clock = |s: &&super::Tracked| !matches!(s.plan.role, Role::Server(_));
-        let mut used =
-            self.sources.iter().filter(|s| s.verdict.is_used() && is_clock(s)).peekable();
-        used.peek()?;
-        Some(used.fold(start, |sum, source| {
-            Term::ALL
-                .into_iter()
-                .fold(sum, |sum, term| sum.with(term, sum.of(term).max(source.errors.of(term))))
-        }))
     }
 
     /// How often each server is best asked.
@@ -301,5 +240,7 @@ const LOCK_SAMPLES: u64 = 8;
 const LOCK_LAG: f64 = 1e-6;
 /// What an unwatched crystal drifts at most: a bad one's 100 ppm, not PHI's hope of 15.
 const LOCAL_RATE: f64 = 1e-4;
+/// Ticks without news are so far apart, s.
+const TICK_MAX: f64 = 1.0;
 /// A clock that somebody moved is looked after so soon, s.
 const CONFIRM_WITHIN: f64 = 2.0;

@@ -16,6 +16,8 @@ pub(super) struct Tracked {
     pub report: SourceReport,
     /// Round trip of a server to its reference clock.
     pub root_delay: Duration,
+    /// Its samples came with the second and its leap, as marks do.
+    pub marks: bool,
     poll_ends: Option<Timestamp<Raw>>,
     heard_in_poll: bool,
 }
@@ -94,6 +96,7 @@ impl Tracked {
             verdict: Verdict::Silent,
             report: SourceReport::silent(source, stratum),
             root_delay: Duration::ZERO,
+            marks: false,
             poll_ends: None,
             heard_in_poll: false,
         }

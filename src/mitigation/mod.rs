@@ -4,8 +4,10 @@
 //! intervals share an instant are truechimers; the rest are falsetickers. Clustering casts out those
 //! that scatter most, and what is left is combined.
 
+mod region;
 mod select;
 mod verdict;
 
+pub use region::region;
 pub use select::{Candidate, Selection, select};
 pub use verdict::Verdict;

@@ -12,6 +12,9 @@ pub struct Candidate {
     pub offset: f64,
     /// Root distance Λ: the true time lies within `offset ± distance`, s.
     pub distance: f64,
+    /// Λ at its last sample, s: what it is compared by. How long ago that was is no matter of its
+    /// worth, and would let two take turns with each sample.
+    pub fresh: f64,
     /// RMS scatter of its samples ψ, s.
     pub jitter: f64,
     /// Hops between it and a reference clock.
@@ -34,9 +37,6 @@ pub struct Selection {
     pub system_peer: Option<SourceId>,
     /// Sources in the majority.
     pub truechimers: usize,
-    /// How far the truth may be from the served time if two places are equally deep and nobody can
-    /// tell which is the true one, s; else 0.
-    pub undecided: f64,
 }
 
 /// Judges all candidates. `verdicts[i]` is what becomes of `candidates[i]`; `former` is the system
@@ -48,10 +48,9 @@ pub fn select(
 ) -> Selection {
     verdicts.clear();
     verdicts.resize(candidates.len(), Verdict::NoMajority);
-    let Some((low, high, several)) = intersection(candidates) else {
+    let Some((low, high)) = intersection(candidates) else {
         return Selection::default();
     };
-    let undecided = if several { low.abs().max(high.abs()) } else { 0.0 };
     for (verdict, candidate) in verdicts.iter_mut().zip(candidates) {
         let overlaps = candidate.offset - candidate.distance <= high
             && candidate.offset + candidate.distance >= low;
@@ -60,12 +59,12 @@ pub fn select(
     let truechimers = verdicts.iter().filter(|v| v.is_used()).count();
     cluster(candidates, verdicts);
     let Some(peer) = system_peer(candidates, verdicts, former) else {
-        return Selection { truechimers, undecided, ..Selection::default() };
+        return Selection { truechimers, ..Selection::default() };
     };
-    let limit = COMBINE_LIMIT * candidates[peer].distance;
+    let limit = COMBINE_LIMIT * candidates[peer].fresh;
     for (index, candidate) in candidates.iter().enumerate() {
         let weighed = candidate.interval && candidates[peer].interval;
-        let uncertain = candidate.distance > limit && !weighed;
+        let uncertain = candidate.fresh > limit && !weighed;
         // Whoever stands further down may follow us: two that combine each other swing together.
         let below = candidate.stratum > candidates[peer].stratum;
         if verdicts[index] == Verdict::Combined && (uncertain || below) {
@@ -73,16 +72,14 @@ pub fn select(
         }
     }
     verdicts[peer] = if candidates[peer].pulse { Verdict::PulsePeer } else { Verdict::SystemPeer };
-    Selection { system_peer: Some(candidates[peer].source), truechimers, undecided }
+    Selection { system_peer: Some(candidates[peer].source), truechimers }
 }
 
 /// The interval on which most intervals agree, if these are a majority. Where two places are equally
 /// deep it spans both: a wide honest source may lie over a true and a false narrow one, and nobody
 /// can tell which. The RFC counts midpoints as well; here only the intervals vote, since a wide
 /// honest source may have its midpoint anywhere.
-///
-/// Its ends, and whether there were several such places.
-fn intersection(candidates: &[Candidate]) -> Option<(f64, f64, bool)> {
+fn intersection(candidates: &[Candidate]) -> Option<(f64, f64)> {
     let only_trusted = candidates.iter().any(|c| c.trust);
     let voters = || candidates.iter().filter(|c| c.trust || !only_trusted);
     let mut edges: Vec<(f64, i32)> =
@@ -91,14 +88,14 @@ fn intersection(candidates: &[Candidate]) -> Option<(f64, f64, bool)> {
     edges.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
     let majority = i32::try_from(voters().count() / 2 + 1).ok()?;
     let (mut depth, mut most) = (0, majority);
-    let mut best: Option<(f64, f64, bool)> = None;
+    let mut best: Option<(f64, f64)> = None;
     for (index, (at, change)) in edges.iter().enumerate() {
         depth += change;
         if *change > 0 && depth >= most {
             let end = edges.get(index + 1)?.0;
             let equal = best.filter(|_| depth == most);
-            let low = equal.map_or(*at, |(low, ..)| low);
-            (most, best) = (depth, Some((low, end, equal.is_some())));
+            let low = equal.map_or(*at, |(low, _)| low);
+            (most, best) = (depth, Some((low, end)));
         }
     }
     best
@@ -121,7 +118,7 @@ fn cluster(candidates: &[Candidate], verdicts: &mut [Verdict]) {
             libm::sqrt(squares.sum::<f64>() / (left.len() - 1) as f64)
         };
         let worst = left.iter().copied().filter(|i| !candidates[*i].prefer).max_by(|a, b| {
-            let weighted = |i: usize| scatter(i) * candidates[i].distance;
+            let weighted = |i: usize| scatter(i) * candidates[i].fresh;
             weighted(*a).total_cmp(&weighted(*b))
         });
         let calmest = left.iter().map(|i| candidates[*i].jitter).fold(f64::INFINITY, f64::min);
@@ -141,7 +138,7 @@ fn system_peer(
     let rank = |i: usize| {
         let candidate = &candidates[i];
         let loyalty = if Some(candidate.source) == former { LOYALTY } else { 1.0 };
-        (!candidate.prefer, candidate.distance * loyalty)
+        (!candidate.prefer, candidate.fresh * loyalty)
     };
     survivors().min_by(|a, b| {
         let (a, b) = (rank(*a), rank(*b));
@@ -168,6 +165,7 @@ mod tests {
             source: SourceId(id),
             offset,
             distance,
+            fresh: distance,
             jitter: distance / 10.0,
             prefer: false,
             pulse: false,
@@ -215,8 +213,6 @@ mod tests {
             judged(&[candidate(0, -0.1, 1e-2), candidate(1, 0.1, 2e-2), candidate(2, 0.0, 1.0)]);
         assert_eq!(selection.truechimers, 3);
         assert_eq!(verdicts[0], Verdict::SystemPeer);
-        // Of the served time, which is at 0 here, the truth may be 0.12 s away.
-        assert!((selection.undecided - 0.12).abs() < 1e-9, "{selection:?}");
     }
 
     #[test]
@@ -234,7 +230,7 @@ mod tests {
         candidates[1].stratum = 2;
         candidates.iter_mut().for_each(|c| c.interval = true);
         assert_eq!(judged(&candidates).1, [Verdict::SystemPeer, Verdict::Reserve]);
-        candidates[1].distance = 1e-4;
+        (candidates[1].distance, candidates[1].fresh) = (1e-4, 1e-4);
         assert_eq!(judged(&candidates).1, [Verdict::Combined, Verdict::SystemPeer]);
     }
 
@@ -254,7 +250,10 @@ mod tests {
         let mut verdicts = Vec::new();
         let kept = select(&candidates, Some(SourceId(0)), &mut verdicts);
         assert_eq!(kept.system_peer, Some(SourceId(0)));
-        candidates[1].distance = 0.5e-3;
+        candidates[1].distance = 2e-3;
+        let aged = select(&candidates, Some(SourceId(1)), &mut verdicts);
+        assert_eq!(aged.system_peer, Some(SourceId(1)));
+        candidates[1].fresh = 0.5e-3;
         let taken = select(&candidates, Some(SourceId(0)), &mut verdicts);
         assert_eq!(taken.system_peer, Some(SourceId(1)));
         candidates[0].prefer = true;

@@ -72,7 +72,8 @@ impl Assumption {
 pub enum Sign {
     /// `ClockDisturbed`.
     Disturbed,
-    /// `PhaseStep`, `SampleRejected`, `EstimateRestarted`: samples that cannot be explained.
+    /// `PhaseStep`, `EstimateMoved`, `SampleRejected`, `EstimateRestarted`: samples that cannot be
+    /// explained.
     Unexplained,
     /// `FrequencyJump`.
     FrequencyJump,
@@ -80,7 +81,7 @@ pub enum Sign {
     ServerNews,
     /// A verdict: falseticker, or no majority.
     Disagreement,
-    /// `WrongSecond`, `SecondLost`: text against pulses.
+    /// `WrongSecond`, `SecondLost`, `PulseOffGrid`: text and pulses against one another.
     WrongSecond,
 }
 
@@ -90,6 +91,7 @@ impl Sign {
         match kind {
             EventKind::ClockDisturbed { .. } => self == Self::Disturbed,
             EventKind::PhaseStep { .. }
+            | EventKind::EstimateMoved { .. }
             | EventKind::SampleRejected { .. }
             | EventKind::EstimateRestarted => self == Self::Unexplained,
             EventKind::FrequencyJump { .. } => self == Self::FrequencyJump,
@@ -99,9 +101,9 @@ impl Sign {
             EventKind::Verdict(Verdict::Falseticker | Verdict::NoMajority) => {
                 self == Self::Disagreement
             }
-            EventKind::WrongSecond { .. } | EventKind::SecondLost { .. } => {
-                self == Self::WrongSecond
-            }
+            EventKind::WrongSecond { .. }
+            | EventKind::SecondLost { .. }
+            | EventKind::PulseOffGrid { .. } => self == Self::WrongSecond,
             _ => false,
         }
     }

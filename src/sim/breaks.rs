@@ -105,8 +105,26 @@ impl Found<'_> {
 
     /// The ways by which a node sees all the time what its oscillator does.
     fn sees(&self, node: usize) -> impl Iterator<Item = Way> + '_ {
-        let ways = self.universe.ways[node].iter().copied();
-        ways.filter(|way| is_voter(*way) && self.tells(*way))
+        let sources = self.universe.scenario.node[node].source.iter();
+        let ways = self.universe.ways[node].iter().zip(sources);
+        let seen = ways.filter(|(way, source)| {
+            is_voter(**way) && self.is_used(**way, source) && self.tells(**way)
+        });
+        seen.map(|(way, _)| *way)
+    }
+
+    /// Whether a node may follow a source, by its configuration: pulses need somebody to number them.
+    fn is_used(&self, way: Way, source: &SourceEntry) -> bool {
+        let marks = |receiver: usize| {
+            self.universe.scenario.receiver[receiver].model.kind == ReceiverKind::Marks
+        };
+        let numbered = match way {
+            Way::Heard { receiver, role: ReceiverRole::Pulse } => {
+                marks(receiver) || source.text.is_some()
+            }
+            _ => true,
+        };
+        numbered && !source.noselect
     }
 
     /// How far a source is off beyond what it declares, s.
@@ -289,7 +307,14 @@ impl Found<'_> {
                     broken.within = SETTLED + halted;
                 }
             }
-            What::ServerStep | What::ServerLie => self.server_step(from, by, deed.server),
+            What::ServerStep | What::ServerLie => {
+                // A step is there to stay.
+                let end = match happening.what {
+                    What::ServerStep => f64::INFINITY,
+                    _ => happening.ends(scenario.duration.0).seconds(),
+                };
+                self.server_step(from, end - from, by, deed.server);
+            }
             What::ServerDrift => {
                 self.add(Assumption::DeclaredErrors, from);
             }
@@ -303,7 +328,7 @@ impl Found<'_> {
         }
     }
 
-    fn server_step(&mut self, from: f64, by: f64, server: usize) {
+    fn server_step(&mut self, from: f64, lasting: f64, by: f64, server: usize) {
         let scenario = &self.universe.scenario;
         if by <= declared(&scenario.server[server].model) {
             return;
@@ -320,16 +345,23 @@ impl Found<'_> {
         let poll = places.iter().map(|p| poll_of(&scenario.node[*p])).fold(0.0, f64::max);
         let base = places.iter().map(|p| self.base_of(*p)).fold(0.0, f64::max);
         let broken = self.add(Assumption::NoServerStep, from);
-        if by >= PLAIN + base && !places.is_empty() {
+        // One that is over before anybody asks again is not seen.
+        if by >= PLAIN + base && !places.is_empty() && lasting >= POLLS * poll {
             broken.signs = &[Sign::Disagreement, Sign::Unexplained, Sign::ServerNews];
             broken.within = SETTLED + POLLS * poll;
         }
     }
 
     fn fault(&mut self, happening: &Happening, from: f64, receiver: usize) {
-        let heard = self.listeners(receiver).any(|(_, source)| !source.noselect);
+        let way = Way::Heard { receiver, role: ReceiverRole::Pulse };
+        let heard = self.listeners(receiver).any(|(_, source)| self.is_used(way, source));
         let heard = heard && self.speaks(receiver);
         let [_, longest] = self.universe.scenario.receiver[receiver].model.text_delay;
+        let nodes = 0..self.universe.scenario.node.len();
+        let halted = nodes.map(|node| self.halted(node, from)).fold(0.0, f64::max);
+        // Nobody looks at what is over before the machine runs again.
+        let end = happening.ends(self.universe.scenario.duration.0).seconds();
+        let heard = heard && end > from + halted;
         let mut dishonest = |plain: bool| {
             let broken = self.add(Assumption::HonestReceiver, from);
             if plain && heard {
@@ -339,7 +371,7 @@ impl Found<'_> {
                     Sign::Disagreement,
                     Sign::FrequencyJump,
                 ];
-                broken.within = SETTLED;
+                broken.within = SETTLED + halted;
             }
         };
         match happening.fault {

@@ -44,7 +44,10 @@ impl World<'_> {
                     self.beside.jump_frequency(raw, rate);
                 }
             }
-            What::Stall => self.nodes[deed.node].halt = Some(Halt::Stalled),
+            // A machine that sleeps has no process to stop.
+            What::Stall => {
+                self.nodes[deed.node].halt.get_or_insert(Halt::Stalled);
+            }
             What::Suspend => self.nodes[deed.node].halt = Some(Halt::Asleep(now)),
             What::Block => self.lanes(event, |path| path.set_blocked(true)),
             What::Loss => {
@@ -71,7 +74,11 @@ impl World<'_> {
         let by = happening.by.map_or(Duration::ZERO, |span| span.0);
         match happening.what {
             What::SlewClock => self.slew_clock(deed.node, Frequency::ZERO),
-            What::Stall | What::Suspend => self.wake(deed.node, by),
+            What::Stall if self.nodes[deed.node].halt == Some(Halt::Stalled) => {
+                self.wake(deed.node, by);
+            }
+            What::Suspend => self.wake(deed.node, by),
+            What::Stall => {}
             What::Block => self.lanes(event, |path| path.set_blocked(false)),
             What::Loss => {
                 for (link, as_written) in &deed.lanes {

@@ -6,14 +6,15 @@
 //!                       news of it     └─► the estimator, shifted by the server's place
 //! ```
 
+mod correctness;
 mod own;
 mod pace;
 mod route;
 mod shift;
 mod spread;
 
-use std::collections::VecDeque;
-
+use correctness::Correctness;
+pub(super) use correctness::Drift;
 use own::OwnNoise;
 use pace::Pace;
 pub use pace::Polls;
@@ -36,8 +37,7 @@ pub(super) struct Server {
     last: Seen,
     /// Seconds since the own noise was last looked at.
     since_own: f64,
-    /// The last exchanges, oldest first: each bounds the error by itself.
-    recent: VecDeque<Seen>,
+    correctness: Correctness,
     /// The first exchanges: they bound the error without any learning.
     first: Vec<Seen>,
     heard: u32,
@@ -84,7 +84,7 @@ pub(super) struct Heard {
 
 impl Server {
     /// From its first exchange.
-    pub fn starting(seen: Seen, filter: &Filter) -> Self {
+    pub fn starting(seen: Seen, error: f64, filter: &Filter) -> Self {
         let spread = Spread::starting(seen.trip());
         let route = Route::starting(seen.trip(), &spread.spreads());
         Self {
@@ -95,7 +95,7 @@ impl Server {
             pace: Pace::starting(seen.at),
             last: seen,
             since_own: 0.0,
-            recent: VecDeque::from([seen]),
+            correctness: Correctness::of(&seen, error),
             first: vec![seen],
             heard: 1,
             every: 0.0,
@@ -112,10 +112,6 @@ impl Server {
         if self.first.len() < START_SAMPLES {
             self.first.push(seen);
         }
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(seen);
         let moved = predicted.f * dt;
         let there = seen.alpha - self.last.alpha + moved;
         let back = seen.beta - self.last.beta - moved;
@@ -155,7 +151,7 @@ impl Server {
         } else {
             (f64::midpoint(low, high), f64::midpoint(low, high))
         };
-        let tilt = tilt(spreads.there, spreads.back, high - low);
+        let tilt = tilt(spreads.mean(), spreads.ratio, high - low);
         Interval { low, high, edge: self.edge(), tilt }
     }
 
@@ -197,30 +193,50 @@ impl Server {
     }
 
     /// The oscillator is where this filter says.
-    pub fn restart(&mut self, filter: &Filter) {
+    /// It may have stepped there by `by`, s.
+    pub fn restart(&mut self, now: Timestamp<Raw>, filter: &Filter, by: f64) {
+        self.correctness.restart(now, by);
         self.own.restart(filter);
         self.since_own = 0.0;
+    }
+
+    /// The estimate was moved by `by` s.
+    pub fn estimate_moved(&mut self, by: f64, filter: &Filter) {
+        self.shift.estimate_moved(by);
+        self.own.restart(filter);
+        self.since_own = 0.0;
+    }
+
+    /// Since when its exchanges agree with one another.
+    pub fn agrees_since(&self) -> Timestamp<Raw> {
+        self.correctness.since()
     }
 
     /// Somebody moved the clock of the stamps: what was stamped moves along.
     pub fn moved(&mut self, by: Duration) {
         self.last.at = self.last.at + by;
         self.first.iter_mut().for_each(|seen| seen.at = seen.at + by);
-        self.recent.iter_mut().for_each(|seen| seen.at = seen.at + by);
+        self.correctness.moved(by);
         self.pace.moved(by);
         for at in [&mut self.used_at, &mut self.fed_at].into_iter().flatten() {
             *at = *at + by;
         }
     }
 
-    /// How far the truth may be from the estimate `filter` at `now` by the last exchanges, if the
-    /// server is right: whatever the ways hide, and what of it shows.
-    pub fn claim(&self, now: Timestamp<Raw>, filter: &Filter) -> f64 {
-        let claims = self.recent.iter().map(|seen| {
-            let then = filter.x - filter.f * (now - seen.at).seconds();
-            (seen.middle() - then).abs() + seen.trip() / 2.0
-        });
-        claims.fold(f64::INFINITY, f64::min)
+    /// Takes in what an exchange says of the truth if the server is right: it is off by no more than
+    /// `error`, s.
+    pub fn confirm(&mut self, seen: &Seen, error: f64, drift: Drift) {
+        self.correctness.take(Correctness::of(seen, error), drift);
+    }
+
+    /// Seconds since its last exchange.
+    pub fn silent_for(&self, now: Timestamp<Raw>) -> f64 {
+        self.correctness.silent_for(now)
+    }
+
+    /// Where `x` lies at `now` if the server is right, s.
+    pub fn correctness(&self, now: Timestamp<Raw>, drift: Drift) -> (f64, f64) {
+        self.correctness.at(now, drift)
     }
 
     /// Bound of |x − truth| at `now` that needs no learning: the least over the first exchanges.
@@ -242,8 +258,6 @@ const EDGE_SHARE: f64 = 0.33;
 const EDGE_MIN: f64 = 1e-9;
 /// Coarse stamps: η in grains.
 const QUANTUM_SHARE: f64 = 0.3;
-/// Exchanges whose claims are compared.
-const RECENT: usize = 8;
 /// Exchanges that bound the start, and how long they do.
 const START_SAMPLES: usize = 32;
 const START_UNTIL: u32 = 32;

@@ -284,7 +284,7 @@ mod tests {
     use super::*;
     use crate::random::Random;
 
-    const SPREADS: Spreads = Spreads { there: 1e-4, back: 1e-4, quantum: 0.0 };
+    const SPREADS: Spreads = Spreads { there: 1e-4, back: 1e-4, ratio: 0.0, quantum: 0.0 };
 
     struct World {
         random: Random,

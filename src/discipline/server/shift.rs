@@ -44,9 +44,17 @@ impl Shift {
         self.count = self.count.saturating_add(1);
     }
 
+    /// The estimate was moved by `by` s: unless it is one from the truth, the distance is smaller by
+    /// that.
+    pub fn estimate_moved(&mut self, by: f64) {
+        if !self.anchored {
+            self.sum -= self.weights * by;
+        }
+    }
+
     /// A reference clock held the estimate meanwhile.
     pub fn anchor(&mut self) {
-        self.anchored |= self.count >= SHIFT_FROM;
+        self.anchored |= self.count > 0;
     }
 
     /// Whether its distance is one from the truth.

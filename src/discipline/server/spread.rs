@@ -28,6 +28,8 @@ pub(super) struct Spreads {
     pub there: f64,
     /// J₂, from it, s.
     pub back: f64,
+    /// What is sure of ln(J₁ / J₂).
+    pub ratio: f64,
     /// What stamps are multiples of, s; 0 for fine ones.
     pub quantum: f64,
 }
@@ -81,7 +83,30 @@ impl Spread {
             (there, back) = (there * scale, back * scale);
         }
         let quantum = self.quantum();
-        self.spreads = Spreads { there: there.max(quantum), back: back.max(quantum), quantum };
+        (there, back) = (there.max(quantum), back.max(quantum));
+        let shown = libm::log(there / back);
+        let ratio = if shown * self.ratio() > 0.0 {
+            self.ratio().clamp(-shown.abs(), shown.abs())
+        } else {
+            0.0
+        };
+        self.spreads = Spreads { there, back, ratio, quantum };
+    }
+
+    /// ln(J₁ / J₂) as far as it is no chance. Two ways that differ do so at every quantile; medians
+    /// of delays of two kinds flip from one to the other.
+    fn ratio(&self) -> f64 {
+        if self.there.values.len() < RATIO_FROM {
+            return 0.0;
+        }
+        let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
+        for quarter in 1..=3 {
+            let quantile = |w: &Window| w.quantile(quarter).max(SPREAD_MIN);
+            let ratio = libm::log(quantile(&self.there) / quantile(&self.back));
+            (least, most) = (least.min(ratio), most.max(ratio));
+        }
+        let dead = DEAD_ZONE / libm::sqrt(self.there.values.len() as f64);
+        if least > 0.0 { (least - dead).max(0.0) } else { (most + dead).min(0.0) }
     }
 
     /// Fine stamps hardly ever repeat a round trip; coarse ones do, and the smallest difference is
@@ -107,6 +132,17 @@ impl Window {
         }
     }
 
+    /// The value that so many quarters of them do not exceed.
+    fn quantile(&self, quarters: usize) -> f64 {
+        if self.values.is_empty() {
+            return 0.0;
+        }
+        let (count, mut sorted) = (self.values.len(), [0.0; MEMORY]);
+        sorted[..count].copy_from_slice(&self.values);
+        let place = (count * quarters / 4).min(count - 1);
+        *sorted[..count].select_nth_unstable_by(place, f64::total_cmp).1
+    }
+
     /// Of the values and of `guesses` times `guess`.
     fn median(&self, guess: f64, guesses: usize) -> f64 {
         let mut sorted = [0.0; MEMORY + FIRST_WEIGHT];
@@ -129,6 +165,10 @@ const FIRST_SHARE: f64 = 0.2;
 const SPREAD_MIN: f64 = 1e-9;
 /// Median of |Δ round trip| to the spread of one way, for exponential queueing.
 const TRIP_TO_SPREAD: f64 = 0.873;
+/// Differences from which a ratio is believed.
+const RATIO_FROM: usize = 16;
+/// Over √n: the ratio of two equal spreads has a standard deviation of 2.1, three of which are chance.
+const DEAD_ZONE: f64 = 6.4;
 /// Ways that scatter this much more than the round trip shows are the server's own noise.
 const NOISY: f64 = 1.25;
 
@@ -162,7 +202,29 @@ mod tests {
             }
         }
         let found = learned(1e-5, 1e-3, 0.0, 0.0);
+        assert!((found.ratio + 4.2).abs() < 0.4, "{found:?}");
         assert!((found.there / 1e-5 - 1.0).abs() < 0.25 && (found.back / 1e-3 - 1.0).abs() < 0.25);
+    }
+
+    #[test]
+    fn no_way_is_the_busier_one_by_chance() {
+        let (mut all, mut wrong) = (0, 0);
+        for seed in 0..50 {
+            let mut random = Random::seeded(seed);
+            let mut spread = Spread::starting(1e-3);
+            for _ in 0..300 {
+                // Three in ten are 30 ms late: the medians of differences are just at the edge.
+                let mut way = || {
+                    let late = random.uniform() < 0.3;
+                    1e-6 * random.exponential() + if late { 0.03 } else { 0.0 }
+                };
+                let (d1, d2) = (way() - way(), way() - way());
+                spread.take(d1, d2, d1 + d2);
+                all += 1;
+                wrong += u32::from(spread.spreads().ratio.abs() > 0.5);
+            }
+        }
+        assert!(wrong * 100 < all, "{wrong} of {all}");
     }
 
     #[test]

@@ -54,6 +54,7 @@ impl World {
         let d2 = path.base.1 + path.spread.1 * self.random.exponential();
         let error = path.offset + path.noise * self.random.normal();
         Exchanged {
+            error: 0.0,
             source: SourceId(index),
             at: self.now + Duration::from_seconds_f64((d1 + d2) / 2.0),
             there: Duration::from_seconds_f64(d1 - self.x + error),

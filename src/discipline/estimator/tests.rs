@@ -34,6 +34,7 @@ impl World {
             offset: -Duration::from_seconds_f64(self.x + noise),
             sigma: 1e-6,
             quantization: 0.0,
+            sawtooth: 0.0,
         }
     }
 
@@ -198,6 +199,7 @@ fn offsets_of_decades_keep_their_nanoseconds() {
             offset,
             sigma: 1e-6,
             quantization: 0.0,
+            sawtooth: 0.0,
         };
         assert_eq!(estimator.take(&observation), Outcome::Accepted);
     }

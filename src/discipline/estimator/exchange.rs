@@ -1,0 +1,124 @@
+//! How exchanges with servers come in: from stamps to an interval, and from there to the estimate.
+
+use super::bound::drift;
+use super::{Estimator, Exchanged, Outcome};
+use crate::discipline::evidence::Evidence;
+use crate::discipline::filter::Filter;
+use crate::discipline::server::{Heard, Seen, Server};
+use crate::sample::SourceId;
+use crate::time::{Duration, Raw, Timestamp};
+
+impl Estimator {
+    /// Takes in one exchange.
+    pub fn exchange(&mut self, exchanged: &Exchanged) -> Outcome {
+        let Exchanged { source, at, error, polls, steers, .. } = *exchanged;
+        let Some(bank) = &self.bank else {
+            return if steers { self.start_with(exchanged) } else { Outcome::Listened };
+        };
+        let late = (self.at - at).seconds().max(0.0);
+        if late > LATE_MAX {
+            return Outcome::Late;
+        }
+        let at = at.max(self.at);
+        let dt = (at - self.at).seconds();
+        let predicted = bank.predicted(dt);
+        let best = predicted.best();
+        // A little late: the oscillator has moved on since, by its rate.
+        let moved = best.f * late;
+        let seen = self.seen(exchanged, at, moved);
+        let sigmas = self.sigmas(at);
+        let Some(server) = self.crowd.of(source) else {
+            // Nothing is known of its path beside the others'.
+            let mut server = Server::starting(seen, error, &best);
+            server.used_at = steers.then_some(at);
+            self.crowd.admit(source, server);
+            return Outcome::Listened;
+        };
+        let since = server.silent_for(at);
+        server.confirm(&seen, error, drift(&predicted, sigmas, since));
+        let heard = server.hear(seen, &best);
+        if steers {
+            server.used_at = Some(at);
+        }
+        let ahead = libm::sqrt(predicted.predicted(server.pace.interval(polls)).best().a);
+        server.pace.adapt(polls, ahead, server.base() / 2.0);
+        if heard.gathering {
+            return Outcome::Listened;
+        }
+        if heard.fell > 4.0 * heard.interval.edge && self.crowd.is_alone(at) {
+            self.open_for_base(heard.fell / 2.0, at);
+        }
+        let impossible = steers.then(|| self.impossible_by(source, at, &best)).flatten();
+        if let Some(by) = impossible {
+            self.move_by(by, source, at);
+        }
+        let outcome = self.follow(source, at, &heard, steers, best.x);
+        match (outcome, impossible, heard.changed) {
+            (Outcome::Accepted, Some(by), _) => Outcome::Moved(Duration::from_seconds_f64(-by)),
+            (Outcome::Accepted | Outcome::Listened, None, Some(by)) => {
+                Outcome::RouteChange(Duration::from_seconds_f64(by))
+            }
+            _ => outcome,
+        }
+    }
+
+    fn start_with(&mut self, exchanged: &Exchanged) -> Outcome {
+        // The middle of T2 and T3 against that of T1 and T4 is x = 0.
+        self.base = (exchanged.there - exchanged.back) / 2;
+        let seen = self.seen(exchanged, exchanged.at, 0.0);
+        let half = (seen.trip() / 2.0).max(1e-9);
+        let filter = Filter::starting(0.0, half * half);
+        self.start(exchanged.source, exchanged.at, &filter);
+        let mut server = Server::starting(seen, exchanged.error, &filter);
+        server.used_at = Some(exchanged.at);
+        server.fed_at = Some(exchanged.at);
+        self.crowd.admit(exchanged.source, server);
+        Outcome::Accepted
+    }
+
+    fn seen(&self, exchanged: &Exchanged, at: Timestamp<Raw>, moved: f64) -> Seen {
+        Seen {
+            at,
+            alpha: (exchanged.there - self.base).seconds() - moved,
+            beta: (exchanged.back + self.base).seconds() + moved,
+        }
+    }
+
+    /// What an exchange does to the estimate.
+    fn follow(
+        &mut self,
+        source: SourceId,
+        at: Timestamp<Raw>,
+        heard: &Heard,
+        steers: bool,
+        x: f64,
+    ) -> Outcome {
+        let (placed, own) = self.crowd.place(source, heard, at);
+        let rules = self.follows_a_clock(at);
+        let may_steer = steers && !rules && self.crowd.may_steer(source, at);
+        let mut outcome = Outcome::Listened;
+        let mut after = x;
+        if may_steer {
+            let shifted = Heard { interval: placed, own, ..*heard };
+            outcome = self.weigh(source, at, Evidence::Interval(&shifted));
+            if outcome != Outcome::Accepted {
+                return outcome;
+            }
+            after = self.bank.as_ref().map_or(x, |bank| bank.best().x);
+        }
+        if let Some(server) = self.crowd.of(source) {
+            let spread_squared = server.spread_squared();
+            server.shift.take(&heard.interval, spread_squared, after);
+            if rules {
+                server.shift.anchor();
+            }
+            if may_steer {
+                server.fed_at = Some(at);
+            }
+        }
+        outcome
+    }
+}
+
+/// Exchanges later than this are no news, s.
+const LATE_MAX: f64 = 5.0;
