@@ -80,6 +80,7 @@ impl World {
         let (there, back) = (way(), way());
         let polls = Polls { min: Exponent(0), max: Exponent(10) };
         self.estimator.exchange(&Exchanged {
+            error: 0.0,
             source,
             at: self.now,
             there,

@@ -100,6 +100,15 @@ impl Bank {
         }
     }
 
+    /// Every member may be off by `by` s, half of which its rate has gathered in `since` seconds.
+    pub fn open_gathered(&mut self, by: f64, since: f64) {
+        for member in &mut self.members {
+            member.filter.a += 2.0 * by * by;
+            member.filter.b += by * by / since;
+            member.filter.d += by * by / (since * since);
+        }
+    }
+
     /// Likelihoods are compared; a member that fell far behind starts again from the best.
     fn compare(&mut self, likelihoods: &[f64; MEMBERS], dt: f64) {
         let best = likelihoods.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -62,6 +62,14 @@ impl Noise {
         self.variance
     }
 
+    /// Variance of a reading beside a prediction of the variance `predicted`, s²: where little else is
+    /// known, a reading from the tail is believed, and decides.
+    pub fn variance_for(&self, predicted: f64) -> f64 {
+        let tail = self.tail_sigma() * self.tail_sigma();
+        let share = predicted / (predicted + self.variance);
+        self.variance + (tail - self.variance).max(0.0) * share
+    }
+
     /// Standard deviation that the tail of the readings suggests: late pulses have a long one.
     pub fn tail_sigma(&self) -> f64 {
         self.tail / TAIL_TO_SIGMA

@@ -59,6 +59,13 @@ impl Suspects {
         }
     }
 
+    /// Whether the last two stand in one place.
+    pub fn agree(&self) -> bool {
+        let [.., a, b] = self.0.as_slice() else { return false };
+        let apart = (a.distance - b.distance).abs();
+        a.at < b.at && apart < b.distance.abs() / 4.0 + 3.0 * a.sigma.max(b.sigma)
+    }
+
     pub fn clear(&mut self) {
         self.0.clear();
     }

@@ -47,7 +47,21 @@ impl<C: Clock> Engine<C> {
         }
         self.verdicts = verdicts;
         if self.selection.system_peer != former {
+            self.hand_over(former);
             self.tell(self.now.system, self.selection.system_peer, EventKind::SystemPeer);
+        }
+    }
+
+    /// Another reference clock leads than before.
+    fn hand_over(&mut self, former: Option<SourceId>) {
+        let declared = |id: SourceId| {
+            let source = &self.sources[id.index()];
+            (!matches!(source.plan.role, Role::Server(_))).then(|| source.errors.sum())
+        };
+        if let Some(now) = self.selection.system_peer.and_then(declared) {
+            // What the estimate had from whoever led before is in the terms still told.
+            let before = former.and_then(declared).unwrap_or(0.0);
+            self.estimator.hand_over(now + before.max(self.state.fixed.sum()));
         }
     }
 

@@ -135,10 +135,12 @@ fn system_peer(
     former: Option<SourceId>,
 ) -> Option<usize> {
     let survivors = || (0..candidates.len()).filter(|i| verdicts[*i] == Verdict::Combined);
+    // One two strata below the best may follow us, whatever the operator prefers.
+    let limit = survivors().map(|i| candidates[i].stratum).min()?.saturating_add(1);
     let rank = |i: usize| {
         let candidate = &candidates[i];
         let loyalty = if Some(candidate.source) == former { LOYALTY } else { 1.0 };
-        (!candidate.prefer, candidate.fresh * loyalty)
+        (!candidate.prefer || candidate.stratum > limit, candidate.fresh * loyalty)
     };
     survivors().min_by(|a, b| {
         let (a, b) = (rank(*a), rank(*b));
@@ -257,8 +259,12 @@ mod tests {
         let taken = select(&candidates, Some(SourceId(0)), &mut verdicts);
         assert_eq!(taken.system_peer, Some(SourceId(1)));
         candidates[0].prefer = true;
+        candidates[0].stratum = 2;
         let preferred = select(&candidates, Some(SourceId(1)), &mut verdicts);
         assert_eq!(preferred.system_peer, Some(SourceId(0)));
+        candidates[0].stratum = 3;
+        let may_follow_us = select(&candidates, Some(SourceId(1)), &mut verdicts);
+        assert_eq!(may_follow_us.system_peer, Some(SourceId(1)));
     }
 
     proptest! {

@@ -58,11 +58,13 @@ impl Found<'_> {
         let trusts = entry.source.iter().any(|source| source.trust && !source.noselect);
         let votes = |source: &SourceEntry| !source.noselect && (source.trust || !trusts);
         let sources = entry.source.iter().zip(ways).filter(|(source, _)| votes(source));
-        let voters: Vec<Way> = sources.map(|(_, way)| *way).filter(|way| is_voter(*way)).collect();
-        let lies: Vec<f64> = voters.iter().map(|way| self.lie_of(*way)).collect();
+        let voters: Vec<(&SourceEntry, Way)> =
+            sources.map(|(source, way)| (source, *way)).filter(|(_, way)| is_voter(*way)).collect();
+        let lies: Vec<f64> = voters.iter().map(|(_, way)| self.lie_of(*way)).collect();
         let liars = lies.iter().filter(|lie| **lie > 0.0).count();
         let honest = voters.iter().zip(&lies).filter(|(_, lie)| **lie == 0.0);
-        let telling = honest.filter(|(way, _)| self.tells(**way)).count();
+        let heard = |source: &SourceEntry, way| self.is_used(way, source) && self.tells(way);
+        let telling = honest.filter(|((source, way), _)| heard(source, *way)).count();
         if liars == 0 || 2 * telling > lies.len() {
             return;
         }
@@ -113,7 +115,8 @@ impl Found<'_> {
         seen.map(|(way, _)| *way)
     }
 
-    /// Whether a node may follow a source, by its configuration: pulses need somebody to number them.
+    /// Whether a node may follow a source, by its configuration: pulses need somebody to number them,
+    /// and whose answers take too long is never heard.
     fn is_used(&self, way: Way, source: &SourceEntry) -> bool {
         let marks = |receiver: usize| {
             self.universe.scenario.receiver[receiver].model.kind == ReceiverKind::Marks
@@ -122,7 +125,12 @@ impl Found<'_> {
             Way::Heard { receiver, role: ReceiverRole::Pulse } => {
                 marks(receiver) || source.text.is_some()
             }
-            _ => true,
+            Way::Heard { .. } => true,
+            Way::Asked { link, .. } => {
+                let most =
+                    source.delay_max.map_or(super::plan::DELAY_MAX, crate::time::Span::seconds);
+                self.trip_of(link) < most
+            }
         };
         numbered && !source.noselect
     }
@@ -167,17 +175,20 @@ impl Found<'_> {
 
     /// The longest base delay of a node's links, both ways.
     fn base_of(&self, place: usize) -> f64 {
-        let links = self.universe.ways[place].iter().filter_map(|way| match way {
-            Way::Asked { link, .. } => Some(&self.universe.scenario.link[*link]),
+        let trips = self.universe.ways[place].iter().filter_map(|way| match way {
+            Way::Asked { link, .. } => Some(self.trip_of(*link)),
             Way::Heard { .. } => None,
         });
-        let base = links.map(|link| {
-            let of = |own: &Option<super::PathPlan>| {
-                own.as_ref().or(link.both.as_ref()).map_or(0.0, |path| path.base)
-            };
-            of(&link.there) + of(&link.back)
-        });
-        base.fold(0.0, f64::max)
+        trips.fold(0.0, f64::max)
+    }
+
+    /// The base delay of a link, both ways.
+    fn trip_of(&self, link: usize) -> f64 {
+        let link = &self.universe.scenario.link[link];
+        let of = |own: &Option<super::PathPlan>| {
+            own.as_ref().or(link.both.as_ref()).map_or(0.0, |path| path.base)
+        };
+        of(&link.there) + of(&link.back)
     }
 
     fn server(&mut self, server: usize) {
@@ -299,7 +310,12 @@ impl Found<'_> {
                 }
             }
             What::JumpFrequency => {
-                let heard = self.sees(deed.node).any(|way| matches!(way, Way::Heard { .. }));
+                // Within a second beyond its noise.
+                let shows =
+                    |receiver: usize| ppm * 1e-6 >= 5.0 * scenario.receiver[receiver].model.noise;
+                let heard = self
+                    .sees(deed.node)
+                    .any(|way| matches!(way, Way::Heard { receiver, .. } if shows(receiver)));
                 let broken = self.add(Assumption::SteadyOscillator, from);
                 broken.node = Some(deed.node);
                 if heard && ppm >= PLAIN_PPM {
@@ -346,7 +362,8 @@ impl Found<'_> {
         let base = places.iter().map(|p| self.base_of(*p)).fold(0.0, f64::max);
         let broken = self.add(Assumption::NoServerStep, from);
         // One that is over before anybody asks again is not seen.
-        if by >= PLAIN + base && !places.is_empty() && lasting >= POLLS * poll {
+        let plain = by - declared(&scenario.server[server].model) >= PLAIN + base;
+        if plain && !places.is_empty() && lasting >= POLLS * poll {
             broken.signs = &[Sign::Disagreement, Sign::Unexplained, Sign::ServerNews];
             broken.within = SETTLED + POLLS * poll;
         }

@@ -141,7 +141,7 @@ const POLL_MIN: i8 = 6;
 const POLL_MAX: i8 = 10;
 const STEPS: u32 = 3;
 const STEP_THRESHOLD: Duration = Duration::from_millis(1);
-const DELAY_MAX: f64 = 3.0;
+pub(super) const DELAY_MAX: f64 = 3.0;
 const DISTANCE_MAX: f64 = 3.0;
 const RECEIVER_POLL: Exponent = Exponent(4);
 /// First guesses of noise, s.

@@ -144,6 +144,9 @@ impl World<'_> {
         let (_, own) = node.advance(now);
         let leaves = node.stamps.transmit(now);
         let leaves = if leaves.missing { own } else { node.system_at(leaves.at) };
+        // The answer is stamped, and leaves, after the request was.
+        let late = stamp.map_or(Duration::ZERO, |received| received - leaves).max(Duration::ZERO);
+        let leaves = leaves + late;
         let source = plan::socket(place);
         let request = Request { bytes: &packet, source, received: stamp, now: own };
         let state = node.served(own);
@@ -151,7 +154,7 @@ impl World<'_> {
         let answer = respond(&request, &state, &node.policy, &mut node.clients);
         let Some(reply) = Answer::reply(answer) else { return };
         let length = reply.write(leaves, &mut bytes);
-        self.return_to(place, peer, now, &bytes[..length]);
+        self.return_to(place, peer, now + late, &bytes[..length]);
     }
 
     /// An answer leaves for the node that asked.

@@ -253,6 +253,9 @@ impl Upstream {
         let noise = self.plan.noise * self.noise.normal();
         let error = self.error(now) + Duration::from_seconds_f64(noise);
         let (received, sent) = (self.stamps.receive(now).at, self.stamps.transmit(now + held).at);
+        // The answer is stamped, and leaves, after the request was.
+        let late = (received - sent).max(Duration::ZERO);
+        let (held, sent) = (held + late, sent + late);
         let (received, sent) = (self.reading(received, error), self.reading(sent, error));
         let state = self.state(now, error);
         let request =

@@ -46,6 +46,10 @@ pub struct Estimator {
     clock_believed: Option<Timestamp<Raw>>,
     interval: f64,
     last_step: Option<Timestamp<Raw>>,
+    /// When it was last moved to where a source can be right.
+    last_move: Option<Timestamp<Raw>>,
+    /// Another clock leads than before: so far apart the two may be by what they declare, s.
+    handed_over: f64,
 }
 
 /// One reading of a reference clock, as the estimator needs it.
@@ -143,6 +147,8 @@ impl Default for Estimator {
             clock_believed: None,
             interval: 1.0,
             last_step: None,
+            last_move: None,
+            handed_over: 0.0,
         }
     }
 }
@@ -162,20 +168,21 @@ impl Estimator {
         if at < self.at {
             return Outcome::Late;
         }
-        let wander = bank.wander();
+        let (wander, ahead) = (bank.wander(), bank.predicted((at - self.at).seconds()).best().a);
         let y = (self.base - observation.offset).seconds();
         let noise = self.noise_of(source, sigma);
         noise.take(seconds_of_day(at), y, wander * wander);
+        let variance = noise.variance_for(ahead);
         let evidence = Evidence::Reading {
             y,
-            variance: noise
-                .variance()
+            variance: variance
                 .max(quantization * quantization / 12.0)
                 .max(sawtooth * sawtooth / 3.0),
             tail_sigma: noise.tail_sigma(),
         };
+        self.allow_for_handing_over(at, evidence);
         let outcome = self.weigh(source, at, evidence);
-        if outcome == Outcome::Accepted {
+        if matches!(outcome, Outcome::Accepted | Outcome::Moved(_)) {
             self.clock_believed = Some(at);
         }
         outcome
@@ -246,6 +253,13 @@ impl Estimator {
         self.believed = 0;
         self.last_believed = None;
         self.clock_believed = None;
+        self.last_move = None;
+    }
+
+    /// Another reference clock leads from now on. It may stand `apart` seconds from where the former
+    /// one had the estimate, and neither be wrong.
+    pub fn hand_over(&mut self, apart: f64) {
+        self.handed_over = apart;
     }
 
     /// Somebody moved the clock of the stamps by `by`, which is known within `sigma` seconds; the
@@ -255,7 +269,10 @@ impl Estimator {
         self.base -= by;
         self.at = self.at + by;
         self.started = self.started + by;
-        for at in [&mut self.clock_believed, &mut self.last_step].into_iter().flatten() {
+        for at in [&mut self.clock_believed, &mut self.last_step, &mut self.last_move]
+            .into_iter()
+            .flatten()
+        {
             *at = *at + by;
         }
         if let Some((at, _)) = &mut self.last_believed {

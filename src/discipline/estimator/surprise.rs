@@ -21,18 +21,25 @@ impl Estimator {
         let (distance, sigma, kind) = evidence.distance(best);
         let age = self.last_believed.map_or(1.0, |(last, _)| (at - last).seconds());
         let suspect = Suspect { at, distance, age: age.max(1e-3), sigma };
-        let suspects = &mut self.suspects[source.index()];
-        let shape = suspects.take(suspect, kind);
-        if shape == Shape::Unclear {
-            return Outcome::Rejected;
-        }
-        let first = suspects.span().map_or(at, |(first, _)| first);
-        let believed_since =
-            self.last_believed.is_some_and(|(last, who)| last >= first && who != source);
         let range = match kind {
             Kind::Clock => (distance - GATE * sigma, distance + GATE * sigma),
             Kind::Server => self.correctness_of(source, at).unwrap_or((0.0, 0.0)),
         };
+        let suspects = &mut self.suspects[source.index()];
+        let shape = suspects.take(suspect, kind);
+        if kind == Kind::Clock
+            && self.suspects[source.index()].agree()
+            && self.is_refuted_by(source, range, best, at)
+        {
+            // The first clock beside servers: it knows better than any path.
+            return self.take_over(source, at, distance, evidence);
+        }
+        if shape == Shape::Unclear {
+            return Outcome::Rejected;
+        }
+        let first = self.suspects[source.index()].span().map_or(at, |(first, _)| first);
+        let believed_since =
+            self.last_believed.is_some_and(|(last, who)| last >= first && who != source);
         let contradicted = believed_since && !self.is_refuted_by(source, range, best, at);
         if !contradicted && self.others_are_silent(source, first, at) {
             // They are asked at once; one alone is not believed against them.
@@ -60,6 +67,24 @@ impl Estimator {
                 self.restart();
                 Outcome::Restarted
             }
+        }
+    }
+
+    /// The estimate's phase is opened for a clock, whose reading is then believed.
+    fn take_over(
+        &mut self,
+        source: SourceId,
+        at: Timestamp<Raw>,
+        distance: f64,
+        evidence: Evidence<'_>,
+    ) -> Outcome {
+        if let Some(bank) = &mut self.bank {
+            bank.open(16.0 * distance * distance, 0.0);
+            self.crowd.estimate_moved(distance, source, &bank.best());
+        }
+        match self.weigh(source, at, evidence) {
+            Outcome::Accepted => Outcome::Moved(Duration::from_seconds_f64(-distance)),
+            outcome => outcome,
         }
     }
 
@@ -99,15 +124,32 @@ impl Estimator {
         (lasting && self.is_refuted_by(source, range, best, at)).then_some(by)
     }
 
-    /// The estimate goes where it can be right. The oscillator's rate is not in doubt.
+    /// The estimate goes where it can be right. What is wrong may have gathered since it last did.
     pub(super) fn move_by(&mut self, by: f64, source: SourceId, at: Timestamp<Raw>) {
         self.revision += 1;
+        let last = self.last_move.replace(at).unwrap_or(self.started);
         if let Some(bank) = &mut self.bank {
-            bank.open(4.0 * by * by, 0.0);
+            bank.open_gathered(by, (at - last).seconds().max(1.0));
             self.crowd.estimate_moved(by, source, &bank.best());
         }
         self.suspects.iter_mut().for_each(Suspects::clear);
         self.last_believed = Some((at, source));
+    }
+
+    /// What two clocks may stand apart is no doing of the oscillator: where the first reading of the
+    /// new one is not possible but for that, the estimate's phase is opened by it.
+    pub(super) fn allow_for_handing_over(&mut self, at: Timestamp<Raw>, evidence: Evidence<'_>) {
+        let apart = core::mem::replace(&mut self.handed_over, 0.0);
+        let dt = (at - self.at).seconds();
+        let Some(bank) = self.bank.as_mut().filter(|_| apart > 0.0) else { return };
+        let predicted = bank.predicted(dt);
+        let (distance, sigma, _) = evidence.distance(&predicted.best());
+        let possible = predicted.live().any(|(filter, _)| evidence.is_possible(filter));
+        if !possible && distance.abs() <= apart + GATE * sigma {
+            self.revision += 1;
+            // By so much that the rate takes no part in it.
+            bank.open(16.0 * distance * distance, 0.0);
+        }
     }
 
     /// Whether some other source steers and has said nothing since `first`, for a while.
