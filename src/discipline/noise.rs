@@ -63,11 +63,13 @@ impl Noise {
     }
 
     /// Variance of a reading beside a prediction of the variance `predicted`, s²: where little else is
-    /// known, a reading from the tail is believed, and decides.
+    /// known, a reading from the tail is believed, and decides. What is further out than any tail is
+    /// an outlier, which others contradict.
     pub fn variance_for(&self, predicted: f64) -> f64 {
         let tail = self.tail_sigma() * self.tail_sigma();
-        let share = predicted / (predicted + self.variance);
-        self.variance + (tail - self.variance).max(0.0) * share
+        let more = (tail.min(TAIL_MAX * self.variance) - self.variance).max(0.0);
+        let share = (predicted - self.variance) / (predicted + self.variance);
+        self.variance + more * share.max(0.0)
     }
 
     /// Standard deviation that the tail of the readings suggests: late pulses have a long one.
@@ -130,6 +132,8 @@ const FIRST_VARIANCE: f64 = 1e-12;
 const VARIANCE_FLOOR: f64 = 1e-19;
 /// Spacings that differ by less count as equal.
 const SPACING_TOLERANCE: f64 = 0.1;
+/// Variance of a tail over that of the noise.
+const TAIL_MAX: f64 = 100.0;
 /// Median of |N(0, 1)|.
 const MEDIAN_TO_SIGMA: f64 = 0.6745;
 /// 98th percentile of |N(0, 1)| × √6.
