@@ -42,8 +42,9 @@ pub struct Estimator {
     kept: f64,
     believed: u64,
     last_believed: Option<(Timestamp<Raw>, SourceId)>,
-    /// When a reference clock was last believed.
+    /// When a reference clock was last believed, and which.
     clock_believed: Option<Timestamp<Raw>>,
+    led_by: Option<SourceId>,
     interval: f64,
     last_step: Option<Timestamp<Raw>>,
     /// When it was last moved to where a source can be right.
@@ -145,6 +146,7 @@ impl Default for Estimator {
             believed: 0,
             last_believed: None,
             clock_believed: None,
+            led_by: None,
             interval: 1.0,
             last_step: None,
             last_move: None,
@@ -163,6 +165,7 @@ impl Estimator {
             self.start(source, at, &Filter::starting(0.0, spread * spread));
             self.noise_of(source, sigma).take(seconds_of_day(at), 0.0, 0.0);
             self.clock_believed = Some(at);
+            self.led_by = Some(source);
             return Outcome::Accepted;
         };
         if at < self.at {
@@ -180,10 +183,14 @@ impl Estimator {
                 .max(sawtooth * sawtooth / 3.0),
             tail_sigma: noise.tail_sigma(),
         };
-        self.allow_for_handing_over(at, evidence);
+        let apart = core::mem::take(&mut self.handed_over);
+        if self.led_by != Some(source) {
+            self.allow_for_handing_over(apart, at, evidence);
+        }
         let outcome = self.weigh(source, at, evidence);
         if matches!(outcome, Outcome::Accepted | Outcome::Moved(_)) {
             self.clock_believed = Some(at);
+            self.led_by = Some(source);
         }
         outcome
     }
@@ -253,6 +260,7 @@ impl Estimator {
         self.believed = 0;
         self.last_believed = None;
         self.clock_believed = None;
+        self.led_by = None;
         self.last_move = None;
     }
 

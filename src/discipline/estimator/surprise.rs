@@ -138,8 +138,12 @@ impl Estimator {
 
     /// What two clocks may stand apart is no doing of the oscillator: where the first reading of the
     /// new one is not possible but for that, the estimate's phase is opened by it.
-    pub(super) fn allow_for_handing_over(&mut self, at: Timestamp<Raw>, evidence: Evidence<'_>) {
-        let apart = core::mem::replace(&mut self.handed_over, 0.0);
+    pub(super) fn allow_for_handing_over(
+        &mut self,
+        apart: f64,
+        at: Timestamp<Raw>,
+        evidence: Evidence<'_>,
+    ) {
         let dt = (at - self.at).seconds();
         let Some(bank) = self.bank.as_mut().filter(|_| apart > 0.0) else { return };
         let predicted = bank.predicted(dt);

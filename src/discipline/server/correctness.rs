@@ -4,8 +4,8 @@
 //! no further from the truth than it declares. What an earlier exchange said still holds, widened by
 //! what the oscillator may have drifted since, so the intersection of all is kept. Nothing of it is
 //! learned: whatever the filters believe, a server that is right is right about this. They may be
-//! wrong about the rate, too: intervals that span a time do not tell it better than their width over
-//! that time.
+//! wrong about the rate, too: two intervals do not tell it better than their widths over the time
+//! between them.
 
 use super::Seen;
 use crate::time::{Duration, Raw, Timestamp};
@@ -51,7 +51,7 @@ impl Correctness {
     /// Its ends at `now`, s.
     pub fn at(&self, now: Timestamp<Raw>, drift: Drift) -> (f64, f64) {
         let (silent, watched) = (self.silent_for(now), (now - self.since).seconds().max(1.0));
-        let uncertain = drift.uncertain.max(self.narrowest * silent / watched);
+        let uncertain = drift.uncertain.max(2.0 * self.narrowest * silent / watched);
         let moved = drift.rate * silent;
         (self.low + moved - uncertain, self.high + moved + uncertain)
     }
@@ -115,12 +115,12 @@ mod tests {
     fn a_rate_is_known_no_better_than_the_time_allows() {
         let mut kept = Correctness::of(&seen(0, 1e-3, 1e-3), 0.0);
         kept.take(Correctness::of(&seen(100, 1e-3, 1e-3), 0.0), STILL);
-        // 2 ms over 100 s, and 100 s more.
+        // Twice 2 ms over 200 s, for 100 s more.
         let (_, high) = kept.at(Timestamp::from_seconds(200), STILL);
-        assert!((high - 2e-3).abs() < 1e-12, "{high}");
+        assert!((high - 3e-3).abs() < 1e-12, "{high}");
         kept.restart(Timestamp::from_seconds(150), 0.0);
         let (_, high) = kept.at(Timestamp::from_seconds(200), STILL);
-        assert!((high - 5e-3).abs() < 1e-12, "{high}");
+        assert!((high - 9e-3).abs() < 1e-12, "{high}");
     }
 
     #[test]
