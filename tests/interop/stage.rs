@@ -214,7 +214,7 @@ pub fn said(output: &Output) -> String {
     text
 }
 
-/// A process with all that it started; killed on drop.
+/// A process with all that it started; ended on drop, by force after half a second.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -230,7 +230,16 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let group = format!("-{}", self.child.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).output();
+        let kill = |signal| Command::new("kill").args([signal, "--", &group]).output();
+        // Asked first, so that it may put away what it made.
+        let _ = kill("-TERM");
+        for _ in 0..50 {
+            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = kill("-KILL");
         let _ = self.child.wait();
     }
 }
