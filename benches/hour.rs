@@ -27,7 +27,6 @@ fn hour(criterion: &mut Criterion) {
 fn one_hour(line: &str) -> String {
     match line.split_once('=').map(|(key, _)| key.trim()) {
         Some("duration") => "duration = \"1h\"\n".to_owned(),
-        Some("settle") => "settle = \"10min\"\n".to_owned(),
         _ => format!("{line}\n"),
     }
 }

@@ -47,7 +47,7 @@ fn every_scenario_that_comes_along_can_be_run() {
 fn the_first_scenario_reads_as_its_comment_says() {
     let scenario = parse("a1", A1).unwrap().scenario;
     assert!((scenario.duration.seconds() - 26.0 * 3600.0).abs() < 1e-9);
-    assert!((scenario.settle.seconds() - 7200.0).abs() < 1e-9);
+    assert!((scenario.settle().seconds() - 7200.0).abs() < 1e-9);
     let [node] = &scenario.node[..] else { panic!("one node") };
     assert!((node.oscillator.frequency - 1e-5).abs() < 1e-18);
     assert_eq!((node.source[0].minpoll, node.source[0].maxpoll), (Some(6), Some(6)));
@@ -56,11 +56,18 @@ fn the_first_scenario_reads_as_its_comment_says() {
 }
 
 /// What is changed in `a1.toml`, and what must be said of it.
-const WRONG: [(&str, &str, &str); 22] = [
+const WRONG: [(&str, &str, &str); 25] = [
     ("duration = \"26h\"", "", "s.toml:1: missing key `duration`"),
     ("26h", "26 parsec", "s.toml:3: duration: invalid value"),
     ("26h", "0s", "s.toml:3: duration: is out of range; a second to ten years"),
-    ("26h", "1h", "settle: leaves nothing to judge"),
+    (
+        "duration = \"26h\"",
+        "duration = \"26h\"\nsettle = \"27h\"",
+        "settle: leaves nothing to judge",
+    ),
+    ("coverage = 1.0", "coverage = 1.5", "expect.coverage: is out of range; 0 to 1"),
+    ("coverage = 1.0", "rms = \"-1s\"", "expect.rms: is out of range; 0 and more"),
+    ("coverage = 1.0", "recovery = \"1s\"", "need an [[event]]; there is none"),
     ("minpoll = 6", "minpol = 6", "node[0].source[0].minpol: unknown key; did you mean `minpoll`?"),
     ("minpoll = 6", "minpoll = \"6\"", "node[0].source[0].minpoll: invalid type"),
     ("minpoll = 6", "minpoll = 30", "s.toml:11: node[0].source[0].minpoll: is out of range"),

@@ -129,7 +129,7 @@ fn course(universe: &Universe) -> Course {
     let span = |event: &Happening| (event.at.seconds(), event.ends(scenario.duration.0).seconds());
     let moves = scenario.event.iter().filter(|event| event.what.moves_clock());
     Course {
-        settle: scenario.settle.seconds(),
+        settle: scenario.settle().seconds(),
         duration: scenario.duration.seconds(),
         events: scenario.event.iter().map(span).collect(),
         moves: moves.map(span).collect(),

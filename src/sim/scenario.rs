@@ -23,9 +23,8 @@ pub struct Scenario {
     pub about: String,
     /// How long it lasts.
     pub duration: Span,
-    /// Statistics leave out what came before.
-    #[serde(default = "two_hours")]
-    pub settle: Span,
+    /// Statistics leave out what came before; two hours unless said, or half of a shorter one.
+    pub settle: Option<Span>,
     /// True time at its begin.
     #[serde(default)]
     pub start: Instant,
@@ -51,6 +50,14 @@ pub struct Scenario {
     /// What must come out.
     #[serde(default)]
     pub expect: Expect,
+}
+
+impl Scenario {
+    /// What statistics leave out.
+    pub fn settle(&self) -> Duration {
+        let usual = Duration::from_seconds(7200).min(self.duration.0 / 2);
+        self.settle.map_or(usual, |settle| settle.0)
+    }
 }
 
 /// A leap second.
@@ -299,8 +306,4 @@ impl TryFrom<String> for Instant {
 
 const fn ten() -> u8 {
     10
-}
-
-fn two_hours() -> Span {
-    Span(Duration::from_seconds(7200))
 }

@@ -107,7 +107,7 @@ impl Check<'_> {
         if scenario.duration.0 < Duration::SECOND || scenario.duration.0 > longest {
             self.mistake("duration", "is out of range; a second to ten years");
         }
-        if scenario.settle.0.is_negative() || scenario.settle.0 >= scenario.duration.0 {
+        if scenario.settle().is_negative() || scenario.settle() >= scenario.duration.0 {
             self.mistake("settle", "leaves nothing to judge; between 0 and `duration`");
         }
         if scenario.node.is_empty() {
@@ -398,6 +398,7 @@ impl Check<'_> {
     }
 
     fn expectations(&mut self, judge: usize) {
+        self.limits();
         let Some(node) = self.scenario.node.get(judge) else { return };
         for (name, verdicts) in &self.scenario.expect.verdict {
             let path = format!("expect.verdict.{name}");
@@ -414,6 +415,42 @@ impl Check<'_> {
                     self.mistake(path.clone(), reason);
                 }
             }
+        }
+    }
+
+    /// A limit that nothing can keep, or whose figure has no value here, would fail after the run.
+    fn limits(&mut self) {
+        let expect = &self.scenario.expect;
+        let spans = [
+            ("rms", expect.rms),
+            ("p99", expect.p99),
+            ("max", expect.max),
+            ("seconds_to_lock", expect.seconds_to_lock),
+            ("event_max", expect.event_max),
+            ("recovery", expect.recovery),
+        ];
+        let ratios = [
+            ("tightness", expect.tightness),
+            ("tightness_without_path", expect.tightness_without_path),
+            ("rms_vs_kalman", expect.rms_vs_kalman),
+            ("requests_per_day", expect.requests_per_day),
+        ];
+        let spans = spans.into_iter().map(|(key, span)| (key, span.map(|s| s.seconds())));
+        let wrong: Vec<&str> = spans
+            .chain(ratios)
+            .filter(|(_, limit)| limit.is_some_and(|limit| limit < 0.0 || limit.is_nan()))
+            .map(|(key, _)| key)
+            .collect();
+        let share = expect.coverage.is_none_or(|share| (0.0..=1.0).contains(&share));
+        let of_events = expect.event_max.is_some() || expect.recovery.is_some();
+        for key in wrong {
+            self.mistake(format!("expect.{key}"), "is out of range; 0 and more");
+        }
+        if !share {
+            self.mistake("expect.coverage", "is out of range; 0 to 1");
+        }
+        if of_events && self.scenario.event.is_empty() {
+            self.mistake("expect", "`event_max` and `recovery` need an [[event]]; there is none");
         }
     }
 

@@ -173,7 +173,7 @@ impl<'u> World<'u> {
 
     /// What was taken down, if anything.
     pub fn take_record(&mut self) -> Option<Record> {
-        let settle = self.universe.scenario.settle.seconds();
+        let settle = self.universe.scenario.settle().seconds();
         self.recorder.take().map(|recorder| recorder.conclude(&self.judged, settle))
     }
 

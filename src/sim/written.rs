@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn what_need_not_be_said_is_not_written() {
         let text = r#"{
-            "name": "a", "duration": "1 h", "settle": "120 min", "start": "2026-01-01T00:00:00Z",
+            "name": "a", "duration": "1 h", "start": "2026-01-01T00:00:00Z",
             "node": [{
                 "name": "n", "step": "first", "oscillator": { "frequency": 1e-5, "wander": 0.0 },
                 "source": [{ "server": "s", "prefer": false, "minpoll": 6 }]

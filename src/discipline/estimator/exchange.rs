@@ -27,6 +27,7 @@ impl Estimator {
         let moved = best.f * late;
         let seen = self.seen(exchanged, at, moved);
         let sigmas = self.sigmas(at);
+        let error = error + drift(&predicted, sigmas, late).uncertain;
         let Some(server) = self.crowd.of(source) else {
             // Nothing is known of its path beside the others'.
             let mut server = Server::starting(seen, error, &best);
@@ -54,7 +55,9 @@ impl Estimator {
         }
         let outcome = self.follow(source, at, &heard, steers, best.x);
         match (outcome, impossible, heard.changed) {
-            (Outcome::Accepted, Some(by), _) => Outcome::Moved(Duration::from_seconds_f64(-by)),
+            (Outcome::Accepted | Outcome::Listened, Some(by), _) => {
+                Outcome::Moved(Duration::from_seconds_f64(-by))
+            }
             (Outcome::Accepted | Outcome::Listened, None, Some(by)) => {
                 Outcome::RouteChange(Duration::from_seconds_f64(by))
             }

@@ -261,6 +261,8 @@ impl Estimator {
         self.last_believed = None;
         self.clock_believed = None;
         self.led_by = None;
+        self.handed_over = 0.0;
+        self.last_step = None;
         self.last_move = None;
     }
 

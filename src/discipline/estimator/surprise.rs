@@ -78,6 +78,7 @@ impl Estimator {
         distance: f64,
         evidence: Evidence<'_>,
     ) -> Outcome {
+        self.revision += 1;
         if let Some(bank) = &mut self.bank {
             bank.open(16.0 * distance * distance, 0.0);
             self.crowd.estimate_moved(distance, source, &bank.best());

@@ -58,7 +58,7 @@ impl<'r> Course<'r> {
             legend: named.into_iter().map(|(.., title)| title).collect(),
             ticks: frame::time(duration),
             duration,
-            settle: scenario.settle.seconds(),
+            settle: scenario.settle().seconds(),
         }
     }
 

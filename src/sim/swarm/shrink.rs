@@ -96,7 +96,7 @@ impl<J: Fn(&Universe) -> Vec<Fault>> Search<J> {
         }
         shorter.duration = end;
         // Figures are not what it fails by.
-        shorter.settle = Span::default();
+        shorter.settle = Some(Span::default());
         shorter.event.retain(|event| event.at < end);
         for event in &mut shorter.event {
             event.until = event.until.map(|until| until.min(end));

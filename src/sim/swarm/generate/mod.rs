@@ -31,7 +31,7 @@ pub fn scenario(seed: u64) -> Scenario {
     let draw = |part: Part| Draw::of(seed, part as u64);
     let mut scenario = members(seed, intended);
     scenario.duration = duration(&mut draw(Part::Duration), &scenario);
-    scenario.settle = whole_seconds(scenario.duration.seconds() / 2.0);
+    scenario.settle = Some(whole_seconds(scenario.duration.seconds() / 2.0));
     let mut polls = draw(Part::Sources);
     wire(&mut polls, &mut scenario);
     let mut links = draw(Part::Links);
@@ -101,7 +101,7 @@ fn members(seed: u64, intended: Option<Assumption>) -> Scenario {
         name: format!("world-{seed}"),
         about: String::new(),
         duration: Span(Duration::SECOND),
-        settle: Span(Duration::ZERO),
+        settle: None,
         start: Instant::default(),
         leap: None,
         judge: None,
