@@ -66,7 +66,7 @@ const WRONG: [(&str, &str, &str); 25] = [
         "settle: leaves nothing to judge",
     ),
     ("coverage = 1.0", "coverage = 1.5", "expect.coverage: is out of range; 0 to 1"),
-    ("coverage = 1.0", "rms = \"-1s\"", "expect.rms: is out of range; 0 and more"),
+    ("coverage = 1.0", "max = \"-1s\"", "expect.max: is out of range; 0 and more"),
     ("coverage = 1.0", "recovery = \"1s\"", "need an [[event]]; there is none"),
     ("minpoll = 6", "minpol = 6", "node[0].source[0].minpol: unknown key; did you mean `minpoll`?"),
     ("minpoll = 6", "minpoll = \"6\"", "node[0].source[0].minpoll: invalid type"),
