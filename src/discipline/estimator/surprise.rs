@@ -138,7 +138,7 @@ impl Estimator {
     }
 
     /// What two clocks may stand apart is no doing of the oscillator: where the first reading of the
-    /// new one is not possible but for that, the estimate's phase is opened by it.
+    /// new one is odd, the estimate's phase is opened by it, and the rate takes no part.
     pub(super) fn allow_for_handing_over(
         &mut self,
         apart: f64,
@@ -149,10 +149,8 @@ impl Estimator {
         let Some(bank) = self.bank.as_mut().filter(|_| apart > 0.0) else { return };
         let predicted = bank.predicted(dt);
         let (distance, sigma, _) = evidence.distance(&predicted.best());
-        let possible = predicted.live().any(|(filter, _)| evidence.is_possible(filter));
-        if !possible && distance.abs() <= apart + GATE * sigma {
+        if distance.abs() > sigma && distance.abs() <= apart + GATE * sigma {
             self.revision += 1;
-            // By so much that the rate takes no part in it.
             bank.open(16.0 * distance * distance, 0.0);
         }
     }
