@@ -46,7 +46,8 @@ impl Estimator {
         if heard.gathering {
             return Outcome::Listened;
         }
-        if heard.fell > 4.0 * heard.interval.edge && self.crowd.is_alone(at) {
+        let narrow = heard.fell > 4.0 * heard.interval.edge && self.crowd.is_alone(at);
+        if narrow && !self.follows_a_clock(at) {
             self.open_for_base(heard.fell / 2.0, at);
         }
         let impossible = steers.then(|| self.impossible_by(source, at, &best)).flatten();

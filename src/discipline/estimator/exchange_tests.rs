@@ -147,3 +147,34 @@ fn servers_are_followed_near_the_limit_and_the_bound_holds() {
         assert!(rms < want, "{name}: {rms:e}");
     }
 }
+
+#[test]
+fn a_server_whose_base_falls_says_nothing_about_an_estimate_that_a_clock_feeds() {
+    let polls = Polls { min: Exponent(4), max: Exponent(4) };
+    let mut world = World::new(1, 0.0);
+    let mut estimator = Estimator::default();
+    let mut opened = 0;
+    for second in 0..1200 {
+        world.now = world.now + Duration::SECOND;
+        world.x += world.f;
+        estimator.take(&Observation {
+            source: SourceId(1),
+            at: world.now,
+            offset: -Duration::from_seconds_f64(world.x),
+            sigma: 1e-8,
+            quantization: 1e-9,
+            sawtooth: 0.0,
+        });
+        if second % 16 == 0 {
+            // An hour's queue drains: the least delay seen falls again and again.
+            let queue = 1e-3 * (1.0 - f64::from(second) / 1200.0);
+            let path = Path { base: (1e-3 + queue, 1e-3 + queue), spread: (1e-6, 1e-6), ..A1 };
+            let before = estimator.estimate(world.now).unwrap().sigma;
+            let exchange = world.exchange(0, &path, polls);
+            estimator.exchange(&Exchanged { at: world.now, ..exchange });
+            let after = estimator.estimate(world.now).unwrap().sigma;
+            opened += u32::from(after > before * 1.01);
+        }
+    }
+    assert_eq!(opened, 0);
+}
