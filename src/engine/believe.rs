@@ -72,11 +72,13 @@ impl<C: Clock> Engine<C> {
         let first = first.map(|sample| sample.at).min();
         let Some(first) = first.filter(|_| self.estimator.believed() == 0) else { return false };
         let since = *self.first_heard.get_or_insert(first);
-        let votes = |source: &&super::Tracked| {
-            !source.plan.noselect && !matches!(source.plan.role, Role::Text)
-        };
+        // Text that numbers pulses has its say in them.
+        let numbers = |id| self.pairings.iter().any(|p| p.text == Some(id));
+        let votes =
+            |source: &&super::Tracked| !source.plan.noselect && !numbers(source.report.source);
         let configured = self.sources.iter().filter(votes).count();
-        self.candidates.len() * 2 <= configured && raw - since < MAJORITY_WAIT
+        let heard = self.candidates.iter().filter(|c| !numbers(c.source)).count();
+        heard * 2 <= configured && raw - since < MAJORITY_WAIT
     }
 
     /// What a source claims now, by its last sample: `offset ± distance` of the served time.

@@ -9,6 +9,7 @@ use super::oracle::{Law, Violations};
 use super::universe::Universe;
 use crate::event::{Event, EventKind};
 use crate::mitigation::Verdict;
+use crate::sample::SourceId;
 
 /// Something that the bound takes for granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,6 +121,9 @@ pub struct Broken {
     pub node: Option<usize>,
     /// One of these must be told; none where nobody can see it from inside.
     pub signs: &'static [Sign],
+    /// The sources that are wrong, each with the node that has it: news of a source must be news of
+    /// one of these. None where the breach is no source's.
+    pub about: Vec<(usize, SourceId)>,
     /// In so many seconds.
     pub within: f64,
     /// When it was told, s from the start.
@@ -127,6 +131,14 @@ pub struct Broken {
 }
 
 impl Broken {
+    /// Whether what a node told is news of a source that is wrong. Who disagrees with the rest is a
+    /// matter of votes, and a jump of the rate one of the estimate.
+    fn is_about(&self, node: usize, event: &Event) -> bool {
+        let of_all = [Sign::Disagreement, Sign::FrequencyJump, Sign::Disturbed];
+        let named = event.source.is_some_and(|source| self.about.contains(&(node, source)));
+        self.about.is_empty() || named || of_all.iter().any(|sign| sign.is(&event.kind))
+    }
+
     /// In a world that lasts so long, whether it must be told.
     pub fn is_due(&self, end: f64) -> bool {
         !self.signs.is_empty() && (end > self.from + self.within || self.told.is_some())
@@ -162,6 +174,7 @@ impl Witness {
         for broken in &mut self.broken {
             let concerned = broken.node.is_none_or(|concerned| concerned == node);
             let is_sign = broken.signs.iter().any(|sign| sign.is(&event.kind));
+            let is_sign = is_sign && broken.is_about(node, event);
             if broken.told.is_none() && concerned && at >= broken.from && is_sign {
                 broken.told = Some(at);
             }

@@ -11,6 +11,7 @@ use super::{
     Announcement, Correction, Fault, Hostile, OscillatorPlan, Queueing, ReceiverKind, ReceiverRole,
     ServerPlan,
 };
+use crate::sample::SourceId;
 
 /// What a universe breaks, in the order of its tables.
 pub fn broken(universe: &Universe) -> Vec<Broken> {
@@ -38,8 +39,15 @@ struct Found<'u> {
 
 impl Found<'_> {
     fn add(&mut self, assumption: Assumption, from: f64) -> &mut Broken {
-        let broken = Broken { assumption, from, node: None, signs: &[], within: 0.0, told: None };
-        self.broken.push(broken);
+        self.broken.push(Broken {
+            assumption,
+            from,
+            node: None,
+            signs: &[],
+            about: Vec::new(),
+            within: 0.0,
+            told: None,
+        });
         self.broken.last_mut().expect("just pushed")
     }
 
@@ -73,7 +81,7 @@ impl Found<'_> {
         let broken = self.add(Assumption::HonestMajority, 0.0);
         broken.node = Some(place);
         if plain && telling > 0 {
-            broken.signs = &[Sign::Disagreement, Sign::Unexplained];
+            broken.signs = &[Sign::Disagreement];
             broken.within = within;
         }
     }
@@ -171,6 +179,14 @@ impl Found<'_> {
                 !failed && self.speaks(receiver)
             }
         }
+    }
+
+    /// Whether every node that hears a receiver sees something else that tells the time.
+    fn is_contradicted(&self, receiver: usize) -> bool {
+        let hears = |way: &Way| matches!(way, Way::Heard { receiver: r, .. } if *r == receiver);
+        let mut hearers = (0..self.universe.ways.len())
+            .filter(|node| self.universe.ways[*node].iter().any(hears));
+        hearers.all(|node| self.sees(node).any(|way| !hears(&way)))
     }
 
     /// The longest base delay of a node's links, both ways.
@@ -349,24 +365,33 @@ impl Found<'_> {
         if by <= declared(&scenario.server[server].model) {
             return;
         }
-        let hears = |place: &usize| {
-            let whom = Asked::Server(server);
-            let sources = &scenario.node[*place].source;
-            self.universe.ways[*place].iter().zip(sources).any(|(way, source)| {
-                let asks = matches!(way, Way::Asked { whom: w, .. } if *w == whom);
-                asks && !source.noselect && self.tells(*way)
-            })
-        };
-        let places: Vec<usize> = (0..scenario.node.len()).filter(hears).collect();
-        let poll = places.iter().map(|p| poll_of(&scenario.node[*p])).fold(0.0, f64::max);
-        let base = places.iter().map(|p| self.base_of(*p)).fold(0.0, f64::max);
+        let whom = Asked::Server(server);
+        let asks = |way: &Way| matches!(way, Way::Asked { whom: w, .. } if *w == whom);
+        let about = self.sources(|way, source| asks(way) && !source.noselect && self.tells(*way));
+        let places = || about.iter().map(|(place, _)| *place);
+        let poll = places().map(|p| poll_of(&scenario.node[p])).fold(0.0, f64::max);
+        let base = places().map(|p| self.base_of(p)).fold(0.0, f64::max);
         let broken = self.add(Assumption::NoServerStep, from);
         // One that is over before anybody asks again is not seen.
         let plain = by - declared(&scenario.server[server].model) >= PLAIN + base;
-        if plain && !places.is_empty() && lasting >= POLLS * poll {
+        if plain && !about.is_empty() && lasting >= POLLS * poll {
             broken.signs = &[Sign::Disagreement, Sign::Unexplained, Sign::ServerNews];
             broken.within = SETTLED + POLLS * poll;
+            broken.about = about;
         }
+    }
+
+    /// The sources of all nodes that are so.
+    fn sources(&self, are: impl Fn(&Way, &SourceEntry) -> bool) -> Vec<(usize, SourceId)> {
+        let nodes = self.universe.scenario.node.iter().zip(&self.universe.ways);
+        let named = nodes.enumerate().flat_map(|(place, (node, ways))| {
+            let sources = (0..).map(SourceId).zip(ways.iter().zip(&node.source));
+            sources.map(move |(id, (way, source))| (place, id, way, source))
+        });
+        named
+            .filter(|(.., way, source)| are(way, source))
+            .map(|(place, id, ..)| (place, id))
+            .collect()
     }
 
     fn fault(&mut self, happening: &Happening, from: f64, receiver: usize) {
@@ -378,7 +403,10 @@ impl Found<'_> {
         let halted = nodes.map(|node| self.halted(node, from)).fold(0.0, f64::max);
         // Nobody looks at what is over before the machine runs again.
         let end = happening.ends(self.universe.scenario.duration.0).seconds();
-        let heard = heard && end > from + halted;
+        let heard =
+            heard && end > from + halted && (from >= SETTLED || self.is_contradicted(receiver));
+        let about =
+            self.sources(|way, _| matches!(way, Way::Heard { receiver: r, .. } if *r == receiver));
         let mut dishonest = |plain: bool| {
             let broken = self.add(Assumption::HonestReceiver, from);
             if plain && heard {
@@ -389,6 +417,7 @@ impl Found<'_> {
                     Sign::FrequencyJump,
                 ];
                 broken.within = SETTLED + halted;
+                broken.about.clone_from(&about);
             }
         };
         match happening.fault {

@@ -14,6 +14,8 @@ use crate::mitigation::Verdict;
 pub struct Judged {
     /// served − true, s.
     pub error: f64,
+    /// The largest |error| since the look before, s: what happened in between may be mended already.
+    pub peak: f64,
     /// What was published of it, s.
     pub bound: f64,
     /// The path term in it, s.
@@ -130,7 +132,7 @@ impl Figures {
             tightness_without_path: against_p99(quantile(&mut without_path, 0.5)),
             rms_vs_kalman: against_reference(judged, course),
             requests_per_day: Some(requests as f64 * 86_400.0 / course.duration),
-            event_max: largest(affected.map(|j| j.error.abs())),
+            event_max: largest(affected.map(|j| j.peak)),
             recovery: first.and_then(|first| {
                 let after = judged.get(second(first)..)?;
                 good_from(after).map(|second| second as f64)
@@ -235,6 +237,7 @@ mod tests {
     fn judged(errors: &[f64]) -> Vec<Judged> {
         let look = |error: &f64| Judged {
             error: *error,
+            peak: error.abs(),
             bound: 4.0,
             path: 1.0,
             claimed: true,

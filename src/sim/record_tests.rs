@@ -5,7 +5,14 @@ use crate::sample::SourceId;
 use crate::time::{Frequency, Timestamp};
 
 fn look(error: f64, bound: f64) -> Judged {
-    Judged { error, bound, path: 0.0, claimed: true, reference: Some(error / 2.0) }
+    Judged {
+        error,
+        peak: error.abs(),
+        bound,
+        path: 0.0,
+        claimed: true,
+        reference: Some(error / 2.0),
+    }
 }
 
 /// Records these looks, one a second.

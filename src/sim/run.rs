@@ -96,12 +96,14 @@ impl Summary {
 }
 
 impl Outcome {
-    /// Breaches that are held against the daemon: the first one of each law, and no wrong bound in
-    /// a world that breaks what the bound assumes, nor a leap second that was announced wrongly.
+    /// Breaches that are held against the daemon: the first one of each law, and no wrong bound once
+    /// the world breaks what the bound assumes (who follows a node is misled with it), nor a leap
+    /// second that was announced wrongly.
     pub fn faults(&self) -> impl Iterator<Item = &Violation> {
         let misled = self.broken.iter().any(|b| b.assumption == Assumption::AnnouncedLeaps);
-        let excused = move |law: Law| match law {
-            Law::Bound => self.is_broken(),
+        let from = self.broken.iter().map(|broken| broken.from).fold(f64::INFINITY, f64::min);
+        let excused = move |violation: &Violation| match violation.law {
+            Law::Bound => violation.at >= from,
             // What is announced is served: a second that is counted twice runs back.
             Law::LeapSecond | Law::Monotone => misled,
             _ => false,
@@ -109,7 +111,7 @@ impl Outcome {
         let first = |index: usize, law| self.violations.first[..index].iter().all(|v| v.law != law);
         let violations = self.violations.first.iter().enumerate();
         violations.filter_map(move |(index, violation)| {
-            (!excused(violation.law) && first(index, violation.law)).then_some(violation)
+            (!excused(violation) && first(index, violation.law)).then_some(violation)
         })
     }
 

@@ -44,6 +44,8 @@ pub struct World<'u> {
     loops: Loops,
     violations: Violations,
     judged: Vec<Judged>,
+    /// The judged node's largest |error| since the last look, s.
+    peak: f64,
     /// Seconds judged.
     second: i64,
     /// What the nodes told, kept for a few.
@@ -101,6 +103,7 @@ impl<'u> World<'u> {
             log: Log::new(),
             violations: Violations::default(),
             judged: Vec::new(),
+            peak: 0.0,
             second: 0,
             told: Vec::new(),
             recorder: None,
@@ -246,8 +249,14 @@ impl<'u> World<'u> {
             }
             Turn::Emitted { receiver, emission } => self.emitted(receiver, &emission),
             Turn::Read { node, source, kind, stamp } => self.read(node, source, kind, stamp),
-            Turn::Begin { event } => self.begin(event),
-            Turn::End { event } => self.end(event),
+            Turn::Begin { event } => {
+                self.begin(event);
+                self.note_peak();
+            }
+            Turn::End { event } => {
+                self.end(event);
+                self.note_peak();
+            }
             Turn::Leap => self.leap(),
             Turn::Announce => self.announce_leap(),
         }
@@ -309,6 +318,14 @@ impl<'u> World<'u> {
         self.plan_poll(place);
     }
 
+    /// Looks at the judged node's clock between two looks: something happened to it.
+    fn note_peak(&mut self) {
+        let node = &mut self.nodes[self.universe.judge];
+        let (_, system) = node.advance(self.now);
+        let error = self.universe.truth.error(node.engine.state().utc(system), self.now);
+        self.peak = self.peak.max(error.seconds().abs());
+    }
+
     /// Looks at every node as its clients would see it now.
     fn judge(&mut self) {
         let (now, at) = (self.now, self.at());
@@ -326,6 +343,7 @@ impl<'u> World<'u> {
             if place == self.universe.judge {
                 let judged = Judged {
                     error: error.seconds(),
+                    peak: error.seconds().abs().max(core::mem::take(&mut self.peak)),
                     bound: look.bound().seconds(),
                     path: look.term(Term::Path),
                     claimed: look.claims() && !asleep,
