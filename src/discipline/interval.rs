@@ -49,6 +49,18 @@ impl Interval {
         f64::midpoint(self.low, self.high)
     }
 
+    /// Where `x` is in it on average, before anything else is known, s: by its tilt nearer to the
+    /// side that queues less.
+    pub fn mean(&self) -> f64 {
+        let (length, steep) = (self.length(), self.tilt * self.length());
+        let share = if steep.abs() < 1e-3 {
+            0.5 - steep / 12.0
+        } else {
+            1.0 / steep - 1.0 / libm::expm1(steep)
+        };
+        self.low + length * share
+    }
+
     /// Its length, s.
     pub fn length(&self) -> f64 {
         self.high - self.low
@@ -228,6 +240,23 @@ mod tests {
             assert!((mean / 1.24e-5 - 1.0).abs() < 0.02, "{v}: {mean}");
         }
         assert_eq!(tilt(1e-4, 0.0, 1e-3), 0.0);
+    }
+
+    #[test]
+    fn the_mean_of_a_tilted_interval_is_that_of_its_density() {
+        for tilt in [0.0, 1e-5, 2e-3, 1.0, -1.0, 40.0, -40.0, 1e6, -1e6] {
+            let (interval, points) = (Interval { tilt, ..interval(1.0, 3.0) }, 200_000);
+            let edge = if tilt < 0.0 { 3.0 } else { 1.0 };
+            let (mut mass, mut first) = (0.0, 0.0);
+            for point in 0..points {
+                let x = 1.0 + 2.0 * (f64::from(point) + 0.5) / f64::from(points);
+                let weight = libm::exp(-tilt * (x - edge));
+                mass += weight;
+                first += weight * x;
+            }
+            let want = first / mass;
+            assert!((interval.mean() - want).abs() < 1e-5, "{tilt}: {} {want}", interval.mean());
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::discipline::interval::Interval;
 /// What is learned of one server's place.
 #[derive(Clone, Debug, Default)]
 pub(in crate::discipline) struct Shift {
-    /// Σ weight × (middle − x) and Σ weight, fading.
+    /// Σ weight × (mean − x) and Σ weight, fading.
     sum: f64,
     weights: f64,
     count: u32,
@@ -35,7 +35,7 @@ impl Shift {
         let length = interval.length();
         let weight =
             1.0 / (length * length / 12.0 + 0.05 * spread_squared + interval.edge * interval.edge);
-        let away = interval.middle() - x;
+        let away = interval.mean() - x;
         if self.count > 0 {
             self.slow.take(weight, away - self.mean());
         }
