@@ -66,6 +66,14 @@ impl Suspects {
         a.at < b.at && apart < b.distance.abs() / 4.0 + 3.0 * a.sigma.max(b.sigma)
     }
 
+    /// By how much they grow a second, as far as noise does not do that.
+    pub fn growth(&self) -> f64 {
+        let [first, .., last] = self.0.as_slice() else { return 0.0 };
+        let grown = last.distance - first.distance;
+        let plain = grown.abs() > 3.0 * (first.sigma + last.sigma);
+        if plain { grown / (last.at - first.at).seconds() } else { 0.0 }
+    }
+
     pub fn clear(&mut self) {
         self.0.clear();
     }

@@ -70,7 +70,8 @@ impl Estimator {
         }
     }
 
-    /// The estimate's phase is opened for a clock, whose reading is then believed.
+    /// The estimate's phase is opened for a clock, whose reading is then believed; its rate as far as
+    /// that clock's readings have shown it to be wrong.
     fn take_over(
         &mut self,
         source: SourceId,
@@ -79,8 +80,9 @@ impl Estimator {
         evidence: Evidence<'_>,
     ) -> Outcome {
         self.revision += 1;
+        let growth = self.suspects[source.index()].growth();
         if let Some(bank) = &mut self.bank {
-            bank.open(16.0 * distance * distance, 0.0);
+            bank.open(16.0 * distance * distance, 4.0 * growth * growth);
             self.crowd.estimate_moved(distance, source, &bank.best());
         }
         match self.weigh(source, at, evidence) {
