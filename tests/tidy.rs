@@ -126,7 +126,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio", &["host", "cli"]),
     ("tracing", &["host", "config", "cli", "main"]),
     ("clap", &["cli", "main"]),
-    ("toml", &["config"]),
+    ("toml", &["config", "host"]),
 ];
 
 /// The demo's wrong machine is known to its receiver and its judge, and joined to them in `mod.rs`:

@@ -21,6 +21,8 @@ pub struct Plan {
     pub realtime_priority: Option<i32>,
     /// Keep all pages in memory.
     pub lock_memory: bool,
+    /// Where what was learned is kept over a restart.
+    pub state_file: Option<PathBuf>,
     /// `leap-seconds.list`.
     pub leap_file: Option<PathBuf>,
 }

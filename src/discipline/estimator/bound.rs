@@ -52,6 +52,7 @@ impl Estimator {
             frequency: best.d,
             wander: wander * wander,
             factor: self.sigmas(at),
+            ageing: self.ageing.sigma(),
             ..NoiseGrowth::default()
         };
         for (filter, q) in now.live() {

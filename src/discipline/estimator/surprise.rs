@@ -196,6 +196,7 @@ impl Estimator {
     /// The filters stand at `now` and were opened; `x` may have stepped by `by`, s.
     fn begin_again(&mut self, now: Timestamp<Raw>, by: f64) {
         self.revision += 1;
+        self.ageing.interrupt();
         self.at = now;
         self.suspects.iter_mut().for_each(Suspects::clear);
         if let Some(bank) = &self.bank {
