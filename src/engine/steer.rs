@@ -127,8 +127,10 @@ impl<C: Clock> Engine<C> {
     ) {
         let samples = if self.recalled { LOCK_SAMPLES_RECALLED } else { LOCK_SAMPLES };
         let settled = estimate.is_some_and(|e| {
+            // A source's constant errors excuse a moment's lag, but no start with one.
+            let fixed = if self.state.phase == Phase::Locked { state.fixed.sum() } else { 0.0 };
             self.estimator.believed() >= samples
-                && lag.seconds().abs() <= e.noise.at(0.0).max(LOCK_LAG)
+                && lag.seconds().abs() <= (e.noise.at(0.0) + fixed).max(LOCK_LAG)
         });
         let conditions = Conditions {
             selected: self.selection.system_peer.is_some(),

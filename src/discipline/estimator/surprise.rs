@@ -132,7 +132,7 @@ impl Estimator {
         self.revision += 1;
         let last = self.last_move.replace(at).unwrap_or(self.started);
         if let Some(bank) = &mut self.bank {
-            bank.open_gathered(by, (at - last).seconds().max(1.0));
+            bank.open_gathered(by, (at - last).seconds().max(GATHERED_IN));
             self.crowd.estimate_moved(by, source, &bank.best());
         }
         self.suspects.iter_mut().for_each(Suspects::clear);
@@ -214,6 +214,9 @@ impl Estimator {
     }
 }
 
+/// Two sources that move the estimate one after the other contradict one another: less time than
+/// this, s, is no time for a rate to gather anything.
+const GATHERED_IN: f64 = 64.0;
 /// After a step of phase the rate is a little less sure.
 const STEP_FREQUENCY_VARIANCE: f64 = 1e-14;
 /// Another source that has not answered quick polls by then is no witness, s.
