@@ -195,6 +195,17 @@ impl ReceiverPlan {
 }
 
 impl Fault {
+    /// Whether what is heard is wrong and looks right, rather than missing or out of place.
+    pub(super) const fn is_lie(&self) -> bool {
+        matches!(
+            self,
+            Self::Spoofed { .. }
+                | Self::WrongSecond(_)
+                | Self::WrongUtcOffset(_)
+                | Self::WrongEdge(_)
+        )
+    }
+
     /// Whether a fault can be so.
     ///
     /// # Errors
