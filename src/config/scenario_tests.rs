@@ -122,7 +122,10 @@ fn an_event_names_whom_it_happens_to() {
     assert_eq!(event("what = \"block\"\nfrom = \"client\"\nuntil = 50"), "");
     let fault = "what = \"receiver_fault\"\nreceiver = \"r\"\nfault = { wrong_second = 1 }";
     assert!(event(fault).contains("no receiver is named \"r\""));
-    assert!(event("what = \"block\"\nto = \"x\"").contains("no [[link]] is meant by this; there is client to server"));
+    assert!(
+        event("what = \"block\"\nto = \"x\"")
+            .contains("no [[link]] is meant by this; there is client to server")
+    );
     assert!(event("what = \"blok\"").contains("unknown variant"));
     assert!(event("what = \"block\"\nuntil = 4").contains("event[0].until: lies before `at`"));
     let slew = "what = \"slew_clock\"\nnode = \"client\"\nby_ppm = 1e9\nuntil = 9";
