@@ -1,6 +1,7 @@
 //! One run, and what several runs of a scenario come to.
 
 use super::assumptions::{Assumption, Broken};
+use super::beside;
 use super::happening::Happening;
 use super::mutation::Mutation;
 use super::oracle::{Law, Violation};
@@ -135,6 +136,7 @@ fn course(universe: &Universe) -> Course {
         duration: scenario.duration.seconds(),
         events: scenario.event.iter().map(span).collect(),
         moves: moves.map(span).collect(),
+        told: beside::told(universe),
     }
 }
 

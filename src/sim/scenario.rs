@@ -244,6 +244,15 @@ pub struct LinkEntry {
     pub back: Option<PathPlan>,
 }
 
+impl LinkEntry {
+    /// The laws of requests and of answers, if the node that asks is `from`; `reversed`: if it is `to`.
+    pub(super) fn ways(&self, reversed: bool) -> [Option<&PathPlan>; 2] {
+        let [there, back] =
+            [&self.there, &self.back].map(|way| way.as_ref().or(self.both.as_ref()));
+        if reversed { [back, there] } else { [there, back] }
+    }
+}
+
 /// What must come out, in the mean over the seeds: nothing where a key is left out. Each is the
 /// largest value allowed, but for `coverage`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

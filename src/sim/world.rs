@@ -341,13 +341,16 @@ impl<'u> World<'u> {
                 node.watch.look(&look, truth, &mut self.violations)
             };
             if place == self.universe.judge {
+                let beside = self.beside.look(raw, now);
                 let judged = Judged {
                     error: error.seconds(),
                     peak: error.seconds().abs().max(core::mem::take(&mut self.peak)),
                     bound: look.bound().seconds(),
                     path: look.term(Term::Path),
                     claimed: look.claims() && !asleep,
-                    reference: self.beside.error(raw, now),
+                    reference: beside.map(|(error, _)| error),
+                    reference_variance: beside.map_or(0.0, |(_, variance)| variance),
+                    apart: self.beside.is_apart(now, node.engine.reports().map(|r| r.verdict)),
                 };
                 self.judged.push(judged);
                 if let Some(recorder) = &mut self.recorder {
