@@ -24,6 +24,8 @@ pub struct Judged {
     pub claimed: bool,
     /// The error of the reference beside it, s; it has none before its first sample.
     pub reference: Option<f64>,
+    /// The errors of two plain methods beside it, s; nothing where no comparison is asked for.
+    pub plain: Option<[f64; 2]>,
 }
 
 /// When things happen in a scenario, in seconds from its start.
@@ -95,6 +97,8 @@ pub struct Figures {
     pub tightness_without_path: Option<f64>,
     /// RMS over the reference's RMS in the same seconds.
     pub rms_vs_kalman: Option<f64>,
+    /// RMS over that of the better of two plain methods in the same seconds.
+    pub rms_vs_plain: Option<f64>,
     /// Requests a day.
     pub requests_per_day: Option<f64>,
     /// Largest |error| from an event to two hours after its end, s.
@@ -130,7 +134,8 @@ impl Figures {
             coverage: coverage(judged),
             tightness: against_p99(quantile(&mut bounds, 0.5)),
             tightness_without_path: against_p99(quantile(&mut without_path, 0.5)),
-            rms_vs_kalman: against_reference(judged, course),
+            rms_vs_kalman: against(judged, course, |look| look.reference),
+            rms_vs_plain: against_plain(judged, course),
             requests_per_day: Some(requests as f64 * 86_400.0 / course.duration),
             event_max: largest(affected.map(|j| j.peak)),
             recovery: first.and_then(|first| {
@@ -156,6 +161,7 @@ impl Figures {
             tightness: mean(|f| f.tightness),
             tightness_without_path: mean(|f| f.tightness_without_path),
             rms_vs_kalman: mean(|f| f.rms_vs_kalman),
+            rms_vs_plain: mean(|f| f.rms_vs_plain),
             requests_per_day: mean(|f| f.requests_per_day),
             event_max: mean(|f| f.event_max),
             recovery: mean(|f| f.recovery),
@@ -190,7 +196,11 @@ fn coverage(judged: &[Judged]) -> Option<f64> {
 }
 
 /// What follows an event that moves the clock says nothing about the estimate.
-fn against_reference(judged: &[Judged], course: &Course) -> Option<f64> {
+fn against(
+    judged: &[Judged],
+    course: &Course,
+    other: impl Fn(&Judged) -> Option<f64>,
+) -> Option<f64> {
     let settle = second(course.settle);
     let moved = |at: usize| {
         let within =
@@ -199,10 +209,16 @@ fn against_reference(judged: &[Judged], course: &Course) -> Option<f64> {
     };
     let compared = || {
         let looks = judged.iter().enumerate().skip(settle).filter(|(at, _)| !moved(*at));
-        looks.filter_map(|(_, look)| Some((look.error, look.reference?)))
+        looks.filter_map(|(_, look)| Some((look.error, other(look)?)))
     };
-    let (ours, reference) = (rms(compared().map(|b| b.0))?, rms(compared().map(|b| b.1))?);
-    (reference > 0.0).then(|| ours / reference)
+    let (ours, theirs) = (rms(compared().map(|b| b.0))?, rms(compared().map(|b| b.1))?);
+    (theirs > 0.0).then(|| ours / theirs)
+}
+
+fn against_plain(judged: &[Judged], course: &Course) -> Option<f64> {
+    let [line, filter] =
+        [0, 1].map(|method| against(judged, course, |look| Some(look.plain?[method])));
+    Some(line?.max(filter?))
 }
 
 fn rms(values: impl Iterator<Item = f64>) -> Option<f64> {
@@ -242,6 +258,7 @@ mod tests {
             path: 1.0,
             claimed: true,
             reference: Some(error / 2.0),
+            plain: Some([*error, error / 4.0]),
         };
         errors.iter().map(look).collect()
     }
@@ -259,7 +276,7 @@ mod tests {
         assert_eq!(f.seconds_to_lock, Some(2.0));
         assert_eq!(f.coverage, Some(7.0 / 8.0));
         assert_eq!((f.tightness, f.tightness_without_path), (Some(1.0), Some(0.75)));
-        assert_eq!(f.rms_vs_kalman, Some(2.0));
+        assert_eq!((f.rms_vs_kalman, f.rms_vs_plain), (Some(2.0), Some(4.0)));
         assert_eq!(f.requests_per_day, Some(108_000.0));
         assert_eq!((f.event_max, f.recovery), (Some(4.0), Some(3.0)));
     }
@@ -267,11 +284,12 @@ mod tests {
     #[test]
     fn what_has_no_meaning_is_none() {
         let mut looks = judged(&[1.0, 1.0]);
-        looks
-            .iter_mut()
-            .for_each(|look| *look = Judged { claimed: false, reference: None, ..*look });
+        looks.iter_mut().for_each(|look| {
+            *look = Judged { claimed: false, reference: None, plain: None, ..*look }
+        });
         let f = Figures::of(&looks, &course(0.0, &[]), 0);
-        assert_eq!((f.coverage, f.tightness, f.rms_vs_kalman), (None, None, None));
+        assert_eq!((f.coverage, f.tightness), (None, None));
+        assert_eq!((f.rms_vs_kalman, f.rms_vs_plain), (None, None));
         assert_eq!((f.seconds_to_lock, f.event_max, f.recovery), (None, None, None));
         assert_eq!(Figures::mean(&[]).rms, None);
         let locked = Figures { seconds_to_lock: Some(3.0), rms: Some(1.0), ..f };

@@ -12,6 +12,7 @@ fn look(error: f64, bound: f64) -> Judged {
         path: 0.0,
         claimed: true,
         reference: Some(error / 2.0),
+        plain: None,
     }
 }
 
