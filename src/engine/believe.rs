@@ -96,7 +96,8 @@ impl<C: Clock> Engine<C> {
             source.report.offset = sample.offset - correction - drifted;
             let errors = if is_server { &sample.errors } else { &source.errors };
             fresh = errors.sum() + NOISE_SIGMAS * sigma;
-            source.report.distance = fresh + AGE_RATE * age;
+            let drift = self.estimator.drift_over(age, raw).unwrap_or(f64::INFINITY);
+            source.report.distance = fresh + drift.max(AGE_RATE_LEAST * age).min(AGE_RATE * age);
         }
         Candidate {
             source: id,
@@ -277,5 +278,8 @@ const HOLD_BELOW: f64 = 3.0;
 const NOISE_SIGMAS: f64 = 6.0;
 /// PHI of RFC 5905 §7.2: what a claim loses a second.
 const AGE_RATE: f64 = 15e-6;
+/// Once the rate is known a claim loses as much as it may have drifted, and at least this a second: a
+/// jump of the rate must not part honest sources before it is learned.
+const AGE_RATE_LEAST: f64 = 2e-6;
 /// How long a majority of the configured sources is waited for before the first step.
 const MAJORITY_WAIT: Duration = Duration::from_seconds(6);

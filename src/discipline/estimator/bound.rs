@@ -35,6 +35,13 @@ impl Estimator {
         Some((low - x, high - x))
     }
 
+    /// What the oscillator may have drifted in the `dt` seconds before `at` other than by its rate, s;
+    /// `None` before the first sample.
+    pub fn drift_over(&self, dt: f64, at: Timestamp<Raw>) -> Option<f64> {
+        let bank = self.bank.as_ref()?.predicted((at - self.at).seconds().max(0.0));
+        Some(drift(&bank, self.sigmas(at), dt).uncertain)
+    }
+
     /// Sigmas that make a bound. At the start neither the few samples nor the short time show what
     /// the oscillator does.
     pub(super) fn sigmas(&self, at: Timestamp<Raw>) -> f64 {
