@@ -1,28 +1,40 @@
-//! A two-state Kalman filter with the variance `s²/12 + ν` and a crystal's usual wander.
+//! A two-state Kalman filter with the variance `s²/12 + ν`, and of three wanders the likeliest.
 //!
 //! `s` is what a round trip exceeds the least one of the last 512 by: the truth is somewhere on that
 //! length. ν stands for all that no round trip shows, and is learned from second differences, which
 //! contain neither offset nor rate: half of them lie below the median of what the variances, ν
-//! included, let expect. Nothing is rejected; a sample beyond five sigma is given the variance that
-//! makes it five.
+//! included, let expect. A good, a usual and a poor crystal are filtered side by side, and the one
+//! whose predictions were right of late is believed. A sample beyond five sigma is given the variance
+//! that makes it five, unless two before it were so as well: a clock may step.
 
 use std::collections::VecDeque;
 
 use super::Sample;
 use crate::sim::statistics::median;
 
-/// The filter: `x` (s) and `f` at `at`, with the covariance `[[a, b], [b, d]]`.
+/// The filters of all wanders.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Filter {
-    started: bool,
+    members: Option<[Member; WANDERS.len()]>,
+    trips: Trips,
+    noise: Noise,
+}
+
+/// One of them: `x` (s) and `f` at `at`, with the covariance `[[a, b], [b, d]]`.
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    /// Per √s.
+    wander: f64,
     at: f64,
     x: f64,
     f: f64,
     a: f64,
     b: f64,
     d: f64,
-    trips: Trips,
-    noise: Noise,
+    /// Samples in a row that were beyond the gate.
+    odd: u32,
+    /// Of its last predictions, logarithmic and fading.
+    likelihood: f64,
 }
 
 /// Round trips of the past, s.
@@ -49,25 +61,46 @@ impl Filter {
     pub fn take(&mut self, sample: Sample) {
         let excess = self.trips.take(sample.trip);
         let variance = excess * excess / 12.0;
-        self.noise.take(sample, variance);
-        if !self.started {
-            let half = (sample.trip / 2.0).max(FIRST_SIGMA);
-            (self.started, self.at, self.x) = (true, sample.at, sample.x);
-            (self.a, self.b, self.d) = (half * half, 0.0, FREQUENCY_SIGMA * FREQUENCY_SIGMA);
-            return;
+        let wander = self.best().map_or(WANDERS[USUAL], |best| best.wander);
+        self.noise.take(sample, variance, wander * wander);
+        let variance = (variance + self.noise.variance).max(VARIANCE_MIN);
+        let members =
+            self.members.get_or_insert_with(|| WANDERS.map(|w| Member::starting(w, &sample)));
+        for member in members {
+            member.advance(sample.at);
+            member.update(sample.x, variance);
         }
-        self.advance(sample.at);
-        self.update(sample.x, (variance + self.noise.variance).max(VARIANCE_MIN));
     }
 
     /// `x` at an instant; `None` before the first sample.
     pub fn x_at(&self, at: f64) -> Option<f64> {
-        self.started.then(|| self.x + self.f * (at - self.at))
+        self.best().map(|best| best.x + best.f * (at - best.at))
+    }
+
+    /// The likeliest; the usual crystal where others are no better.
+    fn best(&self) -> Option<&Member> {
+        let members = self.members.as_ref()?;
+        let mut best = &members[USUAL];
+        for member in members {
+            if member.likelihood > best.likelihood {
+                best = member;
+            }
+        }
+        Some(best)
+    }
+}
+
+impl Member {
+    fn starting(wander: f64, sample: &Sample) -> Self {
+        let half = (sample.trip / 2.0).max(FIRST_SIGMA);
+        let d = FREQUENCY_SIGMA * FREQUENCY_SIGMA;
+        let Sample { at, x, .. } = *sample;
+        Self { wander, at, x, f: 0.0, a: half * half, b: 0.0, d, odd: 0, likelihood: 0.0 }
     }
 
     fn advance(&mut self, at: f64) {
         let dt = (at - self.at).max(0.0);
-        let q = WANDER * WANDER;
+        let q = self.wander * self.wander;
         self.at += dt;
         self.x += self.f * dt;
         self.a += 2.0 * self.b * dt + self.d * dt * dt + q * dt * dt * dt / 3.0;
@@ -77,9 +110,14 @@ impl Filter {
 
     fn update(&mut self, measured: f64, variance: f64) {
         let innovation = measured - self.x;
-        let most = innovation * innovation / (GATE * GATE);
-        let total = (self.a + variance).max(most);
-        let variance = total - self.a;
+        let squared = innovation * innovation;
+        let expected = self.a + variance;
+        let surprise = (squared / expected).min(GATE * GATE) + libm::log(expected);
+        self.likelihood = KEPT * self.likelihood - surprise / 2.0;
+        let least = squared / (GATE * GATE);
+        self.odd = if expected < least { self.odd + 1 } else { 0 };
+        let variance = if self.odd > ODD_MAX { variance } else { variance.max(least - self.a) };
+        let total = self.a + variance;
         let (gain_x, gain_f) = (self.a / total, self.b / total);
         self.x += gain_x * innovation;
         self.f += gain_f * innovation;
@@ -108,7 +146,8 @@ impl Trips {
 }
 
 impl Noise {
-    fn take(&mut self, sample: Sample, variance: f64) {
+    /// `q` is the wander squared.
+    fn take(&mut self, sample: Sample, variance: f64, q: f64) {
         self.last.push_back((sample, variance));
         if self.last.len() < 3 {
             return;
@@ -124,7 +163,7 @@ impl Noise {
         let difference = middle.x - old.x - share * (new.x - old.x);
         let (w0, w2) = ((1.0 - share) * (1.0 - share), share * share);
         let length = before * after / (before + after);
-        let wander = WANDER * WANDER * length * length * (before + after) / 3.0;
+        let wander = q * length * length * (before + after) / 3.0;
         let known = w0 * v0 + v1 + w2 * v2 + wander;
         let usual = difference * difference / MEDIAN_OF_SQUARES;
         if self.candidates.len() == DIFFERENCES {
@@ -139,8 +178,11 @@ impl Noise {
     }
 }
 
-/// Wander of a usual crystal, per √s.
-const WANDER: f64 = 1e-9;
+/// Wander of a good, a usual and a poor crystal, per √s.
+const WANDERS: [f64; 3] = [1e-10, 1e-9, 1e-8];
+const USUAL: usize = 1;
+/// Of a likelihood, at each sample: 500 are remembered.
+const KEPT: f64 = 0.998;
 /// What is known of a rate before any sample.
 const FREQUENCY_SIGMA: f64 = 3e-5;
 /// A receiver's first reading is known no better, s.
@@ -148,6 +190,7 @@ const FIRST_SIGMA: f64 = 1e-4;
 const VARIANCE_MIN: f64 = 1e-24;
 /// Sigmas.
 const GATE: f64 = 5.0;
+const ODD_MAX: u32 = 2;
 /// Round trips and second differences remembered, and how often the latter are looked at.
 const TRIPS: usize = 512;
 const DIFFERENCES: usize = 256;
@@ -187,6 +230,6 @@ mod tests {
         }
         let sigma = libm::sqrt(filter.noise.variance);
         assert!(sigma < 1.5e-5, "{sigma}");
-        assert!(filter.x_at(filter.at).unwrap().abs() < 5e-5);
+        assert!(filter.x_at(64.0 * 1999.0).unwrap().abs() < 5e-5);
     }
 }

@@ -1,10 +1,10 @@
 //! Two plain methods beside the engine, which are told nothing: what a daemon has to be worth.
 //!
-//! A weighted straight line and a two-state Kalman filter with learned noise hear the same readings
-//! as the engine, of the judged node's nearest source alone: the one whose least round trip is the
-//! shortest by the scenario, a receiver's being nothing. Where several are equally near, each is
-//! heard for itself and the median of their times counts. Neither rejects, selects or steers, and no
-//! code is shared with the discipline that is compared with them. They run only in scenarios that
+//! A weighted straight line and a two-state Kalman filter with learned noise and wander hear the same
+//! readings as the engine, of the judged node's nearest source alone: the one whose least round trip
+//! is the shortest by the scenario, a receiver's being nothing. Where several are equally near, each
+//! is heard for itself and the median of their times counts. Neither rejects, selects or steers, and
+//! no code is shared with the discipline that is compared with them. They run only in scenarios that
 //! expect something of the comparison.
 
 mod filter;
