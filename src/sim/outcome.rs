@@ -28,6 +28,8 @@ pub struct Judged {
     pub reference_variance: f64,
     /// The node uses a source that is kept from the reference.
     pub apart: bool,
+    /// The errors of two plain methods beside it, s; nothing where no comparison is asked for.
+    pub plain: Option<[f64; 2]>,
 }
 
 /// When things happen in a scenario, in seconds from its start.
@@ -101,6 +103,8 @@ pub struct Figures {
     pub tightness_without_path: Option<f64>,
     /// RMS over the reference's RMS in the same seconds.
     pub rms_vs_kalman: Option<f64>,
+    /// RMS over that of the better of two plain methods in the same seconds.
+    pub rms_vs_plain: Option<f64>,
     /// Requests a day.
     pub requests_per_day: Option<f64>,
     /// Largest |error| from an event to two hours after its end, s.
@@ -137,6 +141,7 @@ impl Figures {
             tightness: against_p99(quantile(&mut bounds, 0.5)),
             tightness_without_path: against_p99(quantile(&mut without_path, 0.5)),
             rms_vs_kalman: against_reference(judged, course),
+            rms_vs_plain: against_plain(judged, course),
             requests_per_day: Some(requests as f64 * 86_400.0 / course.duration),
             event_max: largest(affected.map(|j| j.peak)),
             recovery: first.and_then(|first| {
@@ -162,6 +167,7 @@ impl Figures {
             tightness: mean(|f| f.tightness),
             tightness_without_path: mean(|f| f.tightness_without_path),
             rms_vs_kalman: mean(|f| f.rms_vs_kalman),
+            rms_vs_plain: mean(|f| f.rms_vs_plain),
             requests_per_day: mean(|f| f.requests_per_day),
             event_max: mean(|f| f.event_max),
             recovery: mean(|f| f.recovery),
@@ -200,13 +206,9 @@ fn coverage(judged: &[Judged]) -> Option<f64> {
 /// reference is no mark to compare with: it does not know its own errors, or it owes them to what
 /// it alone was told.
 fn against_reference(judged: &[Judged], course: &Course) -> Option<f64> {
-    let settle = second(course.settle);
-    let moved = |at: usize| {
-        let within =
-            |(begin, end): &(f64, f64)| (second(*begin)..=second(end + AFTERMATH)).contains(&at);
-        course.moves.iter().any(within)
-    };
-    let looks = || judged.iter().enumerate().skip(settle).filter(|(at, _)| !moved(*at));
+    let moved = moved(course);
+    let looks =
+        || judged.iter().enumerate().skip(second(course.settle)).filter(|(at, _)| !moved(*at));
     let apart = looks().filter(|(_, look)| look.apart).count() as f64;
     let compared = || {
         let looks = looks().filter(|(_, look)| !look.apart);
@@ -218,6 +220,28 @@ fn against_reference(judged: &[Judged], course: &Course) -> Option<f64> {
     let is_honest = sigmas * sigmas <= SURPRISE_MAX;
     let is_fair = course.told.abs() <= reference && apart <= APART_MAX * looks().count() as f64;
     (is_honest && is_fair && reference > 0.0).then(|| ours / reference)
+}
+
+/// Looks that follow an event that moves the clock say nothing about the estimate.
+fn moved<'c>(course: &'c Course) -> impl Fn(usize) -> bool + 'c {
+    |at| {
+        let within =
+            |(begin, end): &(f64, f64)| (second(*begin)..=second(end + AFTERMATH)).contains(&at);
+        course.moves.iter().any(within)
+    }
+}
+
+/// Over the RMS of the better of the two plain methods.
+fn against_plain(judged: &[Judged], course: &Course) -> Option<f64> {
+    let moved = moved(course);
+    let looks =
+        || judged.iter().enumerate().skip(second(course.settle)).filter(|(at, _)| !moved(*at));
+    let against = |method: usize| {
+        let compared = || looks().filter_map(|(_, look)| Some((look.error, look.plain?[method])));
+        let (ours, theirs) = (rms(compared().map(|b| b.0))?, rms(compared().map(|b| b.1))?);
+        (theirs > 0.0).then(|| ours / theirs)
+    };
+    Some(against(0)?.max(against(1)?))
 }
 
 fn rms(values: impl Iterator<Item = f64>) -> Option<f64> {
@@ -265,6 +289,7 @@ mod tests {
             reference: Some(error / 2.0),
             reference_variance: 1.0,
             apart: false,
+            plain: Some([*error, error / 4.0]),
         };
         errors.iter().map(look).collect()
     }
@@ -283,7 +308,7 @@ mod tests {
         assert_eq!(f.seconds_to_lock, Some(2.0));
         assert_eq!(f.coverage, Some(7.0 / 8.0));
         assert_eq!((f.tightness, f.tightness_without_path), (Some(1.0), Some(0.75)));
-        assert_eq!(f.rms_vs_kalman, Some(2.0));
+        assert_eq!((f.rms_vs_kalman, f.rms_vs_plain), (Some(2.0), Some(4.0)));
         assert_eq!(f.requests_per_day, Some(108_000.0));
         assert_eq!((f.event_max, f.recovery), (Some(4.0), Some(3.0)));
     }
@@ -291,11 +316,12 @@ mod tests {
     #[test]
     fn what_has_no_meaning_is_none() {
         let mut looks = judged(&[1.0, 1.0]);
-        looks
-            .iter_mut()
-            .for_each(|look| *look = Judged { claimed: false, reference: None, ..*look });
+        looks.iter_mut().for_each(|look| {
+            *look = Judged { claimed: false, reference: None, plain: None, ..*look }
+        });
         let f = Figures::of(&looks, &course(0.0, &[]), 0);
-        assert_eq!((f.coverage, f.tightness, f.rms_vs_kalman), (None, None, None));
+        assert_eq!((f.coverage, f.tightness), (None, None));
+        assert_eq!((f.rms_vs_kalman, f.rms_vs_plain), (None, None));
         assert_eq!((f.seconds_to_lock, f.event_max, f.recovery), (None, None, None));
         assert_eq!(Figures::mean(&[]).rms, None);
         let locked = Figures { seconds_to_lock: Some(3.0), rms: Some(1.0), ..f };

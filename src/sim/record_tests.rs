@@ -14,6 +14,7 @@ fn look(error: f64, bound: f64) -> Judged {
         reference: Some(error / 2.0),
         reference_variance: 1.0,
         apart: false,
+        plain: None,
     }
 }
 

@@ -274,6 +274,8 @@ pub struct Expect {
     pub tightness_without_path: Option<f64>,
     /// RMS over that of the reference.
     pub rms_vs_kalman: Option<f64>,
+    /// RMS over that of the better of two plain methods.
+    pub rms_vs_plain: Option<f64>,
     /// Requests that the judged node sent a day.
     pub requests_per_day: Option<f64>,
     /// Largest |error| from the event to two hours after its end.

@@ -255,6 +255,7 @@ impl World<'_> {
         if place == self.universe.judge {
             let clock = self.nodes[place].engine.clock();
             self.beside.hear(reading, clock, &self.links, self.now);
+            self.plain.hear(reading, clock, self.now);
         }
         self.nodes[place].hear(reading);
     }

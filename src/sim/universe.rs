@@ -470,6 +470,7 @@ impl<'s> Check<'s> {
             ("tightness", expect.tightness),
             ("tightness_without_path", expect.tightness_without_path),
             ("rms_vs_kalman", expect.rms_vs_kalman),
+            ("rms_vs_plain", expect.rms_vs_plain),
             ("requests_per_day", expect.requests_per_day),
         ];
         let spans = spans.into_iter().map(|(key, span)| (key, span.map(|s| s.seconds())));

@@ -5,6 +5,7 @@ use super::bound::BOUND_FACTOR;
 use super::{Estimator, Outcome};
 use crate::discipline::evidence::{Evidence, GATE};
 use crate::discipline::filter::{FREQUENCY_PRIOR, Filter};
+use crate::discipline::server::Server;
 use crate::discipline::suspects::{Kind, Shape, Suspect, Suspects};
 use crate::sample::SourceId;
 use crate::time::{Duration, Frequency, Raw, Timestamp};
@@ -109,6 +110,20 @@ impl Estimator {
         !self.follows_a_clock(at)
             && (low > unsure || high < -unsure)
             && !self.crowd.pulls(at).any(|(id, _)| contradicts(id))
+            && !self.is_outvoted(source, at, unsure)
+    }
+
+    /// Whether most of the servers in use, one nearer than this among them, find the estimate possible
+    /// within `unsure`, s: then it is more likely that this one is wrong.
+    fn is_outvoted(&self, source: SourceId, at: Timestamp<Raw>, unsure: f64) -> bool {
+        let Some(base) = self.crowd.find(source).map(Server::base) else { return false };
+        let agrees = |id| {
+            id != source
+                && self.correctness_of(id, at).is_some_and(|(a, b)| a <= unsure && b >= -unsure)
+        };
+        let agreeing = || self.crowd.used(at).filter(|(id, _)| agrees(*id));
+        2 * agreeing().count() > self.crowd.used(at).count()
+            && agreeing().any(|(_, server)| server.base() < base)
     }
 
     /// How far the estimate is from all that a server can be right about, s. Its exchanges agree with
