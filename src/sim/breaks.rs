@@ -57,6 +57,10 @@ impl Found<'_> {
         if !is_steady(&entry.oscillator) {
             self.add(Assumption::SteadyOscillator, 0.0);
         }
+        let off = entry.oscillator.offset.abs();
+        if entry.local.is_some_and(|local| local.uncertainty.seconds() < off) {
+            self.add(Assumption::DeclaredErrors, 0.0);
+        }
         self.majority(place, entry);
     }
 

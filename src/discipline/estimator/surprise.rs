@@ -113,7 +113,7 @@ impl Estimator {
             && !self.is_outvoted(source, at, unsure)
     }
 
-    /// Whether most of the servers in use, one nearer than this among them, find the estimate possible
+    /// Whether most of the servers in use, one as near as this among them, find the estimate possible
     /// within `unsure`, s: then it is more likely that this one is wrong.
     fn is_outvoted(&self, source: SourceId, at: Timestamp<Raw>, unsure: f64) -> bool {
         let Some(base) = self.crowd.find(source).map(Server::base) else { return false };
@@ -123,7 +123,7 @@ impl Estimator {
         };
         let agreeing = || self.crowd.used(at).filter(|(id, _)| agrees(*id));
         2 * agreeing().count() > self.crowd.used(at).count()
-            && agreeing().any(|(_, server)| server.base() < base)
+            && agreeing().any(|(_, server)| server.base() < AS_NEAR * base)
     }
 
     /// How far the estimate is from all that a server can be right about, s. Its exchanges agree with
@@ -234,5 +234,7 @@ impl Estimator {
 const GATHERED_IN: f64 = 64.0;
 /// After a step of phase the rate is a little less sure.
 const STEP_FREQUENCY_VARIANCE: f64 = 1e-14;
+/// Servers whose bases differ by less than this factor are equally near.
+const AS_NEAR: f64 = 1.25;
 /// Another source that has not answered quick polls by then is no witness, s.
 const WITNESS_WITHIN: f64 = 10.0;
