@@ -376,7 +376,7 @@ impl<'s> Check<'s> {
         Way::Asked { whom, link, reversed }
     }
 
-    fn heard(&mut self, node: usize, path: &str, source: &SourceEntry, name: &String) -> Way {
+    fn heard(&mut self, node: usize, path: &str, source: &SourceEntry, name: &str) -> Way {
         let receiver = self.found(&format!("{path}.receiver"), name, "receiver", &self.receivers());
         if let Some(text) = &source.text {
             let sources = &self.scenario.node[node].source;
