@@ -109,6 +109,7 @@ const OUTSIDE: &[&str] = &["host", "config", "cli", "main"];
 const OUTER_PATHS: &[(&str, bool)] = &[
     ("std::env", false),
     ("std::fs", false),
+    ("std::hash::RandomState", false),
     ("std::net", false),
     ("std::os", false),
     ("std::process", false),

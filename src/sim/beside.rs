@@ -1,8 +1,8 @@
 //! The reference beside the engine: a filter that is told every law sees the same readings.
 //!
-//! It is told the truth about sources, too: whoever lies, steps or runs away is kept from it from then
-//! on, and as long as the node uses such a source the two are not compared. Where even its model has
-//! no law, as for a crystal that ages or follows the day, there is no reference.
+//! It is told the truth about sources, too: whoever lies, steps or runs away is kept from it from
+//! then on, and as long as the node uses such a source the two are not compared. Where even its
+//! model has no law, as for a crystal that ages or follows the day, there is no reference.
 
 use super::happening::{Happening, What};
 use super::scenario::{ReceiverEntry, ServerEntry};
@@ -155,8 +155,8 @@ impl Known {
     }
 }
 
-/// What the reference is told of the ways to the judged node's sources and no node can find out: the
-/// middle one of the errors that their known asymmetries stand for, s.
+/// What the reference is told of the ways to the judged node's sources and no node can find out:
+/// the middle one of the errors that their known asymmetries stand for, s.
 pub(super) fn told(universe: &Universe) -> f64 {
     let of = |source: &Known| match source.law {
         Law::Exchange { link, reversed, .. } => {

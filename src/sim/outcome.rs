@@ -14,7 +14,8 @@ use crate::mitigation::Verdict;
 pub struct Judged {
     /// served − true, s.
     pub error: f64,
-    /// The largest |error| since the look before, s: what happened in between may be mended already.
+    /// The largest |error| since the look before, s: what happened in between may be mended
+    /// already.
     pub peak: f64,
     /// What was published of it, s.
     pub bound: f64,
@@ -201,8 +202,8 @@ fn coverage(judged: &[Judged]) -> Option<f64> {
     (claimed > 0).then(|| f64::from(kept) / f64::from(claimed))
 }
 
-/// Looks that follow an event that moves the clock, and those at which the node uses a source that is
-/// kept from the reference, say nothing about the estimate. The ratio has no meaning where the
+/// Looks that follow an event that moves the clock, and those at which the node uses a source that
+/// is kept from the reference, say nothing about the estimate. The ratio has no meaning where the
 /// reference is no mark to compare with: it does not know its own errors, or it owes them to what
 /// it alone was told.
 fn against_reference(judged: &[Judged], course: &Course) -> Option<f64> {
@@ -268,11 +269,11 @@ fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
 const GOOD: f64 = 1e-3;
 /// An event is watched for so long after its end, s.
 const AFTERMATH: f64 = 7200.0;
-/// Mean of the squared errors of the reference over their variance: 0.6 to 1.9 in a run with laws that
-/// it has; more than 7 with noise that it takes for independent from poll to poll.
+/// Mean of the squared errors of the reference over their variance: 0.6 to 1.9 in a run with laws
+/// that it has; more than 7 with noise that it takes for independent from poll to poll.
 const SURPRISE_MAX: f64 = 4.0;
-/// Share of looks at which the node may use a source that is kept from the reference: whoever lies is
-/// found out within a few polls, or the run tells of the lie rather than of noise.
+/// Share of looks at which the node may use a source that is kept from the reference: whoever lies
+/// is found out within a few polls, or the run tells of the lie rather than of noise.
 const APART_MAX: f64 = 0.01;
 
 #[cfg(test)]

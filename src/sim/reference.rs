@@ -4,8 +4,8 @@
 //! oscillator has it: one step at the end of each second since the start, so that the covariance is
 //! exact. A network sample is its midpoint less the known asymmetry, with the mean and variance of
 //! what exponential queues make of its excess over the known bases: an even distribution as wide as
-//! the excess, or one tilted towards the way that queues less. It judges nothing and steers nothing,
-//! and shares no code with the discipline that it is compared with.
+//! the excess, or one tilted towards the way that queues less. It judges nothing and steers
+//! nothing, and shares no code with the discipline that it is compared with.
 
 use crate::time::{Duration, Frequency, Raw, Timestamp, Utc};
 
@@ -63,8 +63,8 @@ pub struct KnownPath {
 }
 
 impl Reference {
-    /// For an oscillator that started at `start` with this wander (ratio per √s), white noise (s per
-    /// √s), and a rate of which only the sigma (ratio) is known.
+    /// For an oscillator that started at `start` with this wander (ratio per √s), white noise (s
+    /// per √s), and a rate of which only the sigma (ratio) is known.
     pub const fn new(wander: f64, white: f64, frequency_sigma: f64, start: Timestamp<Utc>) -> Self {
         Self { wander, white, frequency_sigma, start, state: None }
     }

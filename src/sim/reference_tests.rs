@@ -1,4 +1,5 @@
-//! The reference filter is honest, optimal where that is known, and told what only a simulator knows.
+//! The reference filter is honest, optimal where that is known, and told what only a simulator
+//! knows.
 
 use super::*;
 use crate::random::Random;

@@ -1,8 +1,8 @@
 //! The values of a scenario: who is in the universe, what happens to it, and what is expected.
 //!
-//! Plain data as a file or the swarm writes it, with names for references. [`super::Layout`] resolves
-//! them and says what cannot be; nothing here knows where a value came from. Times are spans from
-//! the start of the scenario, unless said otherwise.
+//! Plain data as a file or the swarm writes it, with names for references. [`super::Universe`]
+//! resolves them and says what cannot be; nothing here knows where a value came from. Times are
+//! spans from the start of the scenario, unless said otherwise.
 
 use std::collections::BTreeMap;
 
@@ -245,7 +245,8 @@ pub struct LinkEntry {
 }
 
 impl LinkEntry {
-    /// The laws of requests and of answers, if the node that asks is `from`; `reversed`: if it is `to`.
+    /// The laws of requests and of answers, if the node that asks is `from`; `reversed`: if it is
+    /// `to`.
     pub(super) fn ways(&self, reversed: bool) -> [Option<&PathPlan>; 2] {
         let [there, back] =
             [&self.there, &self.back].map(|way| way.as_ref().or(self.both.as_ref()));
