@@ -298,7 +298,7 @@ const KEPT_OF_EACH: u64 = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{ErrorTerms, Phase};
+    use crate::state::{ErrorTerms, LeapCount, Phase};
 
     fn state(correction: f64, noise: f64) -> State {
         State {
@@ -363,7 +363,8 @@ mod tests {
             for second in seconds {
                 let (now, system) = (Timestamp::from_seconds(*second), Timestamp::EPOCH);
                 let look = Look { now, at: 0.0, system, state: &state, mutation: None };
-                watch.told(&look, EventKind::LeapSecond { inserted: true }, truth, &mut into);
+                let leap = EventKind::LeapSecond { inserted: true, count: LeapCount::InSoftware };
+                watch.told(&look, leap, truth, &mut into);
             }
             into.counts[Law::LeapSecond as usize]
         };
