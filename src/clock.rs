@@ -44,6 +44,11 @@ pub trait Clock {
     /// [`ClockError`] if it refuses.
     fn declare(&mut self, declaration: &Declaration) -> Result<(), ClockError>;
 
+    /// How much faster than the bare hardware `raw` runs: by the rate that was found at the start.
+    fn found_rate(&self) -> Frequency {
+        Frequency::ZERO
+    }
+
     /// Whether readings of the system clock are the served time already.
     fn is_served(&self) -> bool;
 }

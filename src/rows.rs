@@ -1,6 +1,6 @@
 //! How the values that cross threads become rows of words: readings, states, reports, events.
 
-use crate::engine::SourceReport;
+use crate::engine::{Memory, SourceReport};
 use crate::event::{Event, EventKind};
 use crate::mitigation::Verdict;
 use crate::pipe::{Put, Take, Words};
@@ -83,12 +83,12 @@ impl Words for ErrorTerms {
 }
 
 impl Words for NoiseGrowth {
-    type Row = [u64; 11];
+    type Row = [u64; 12];
 
     fn put(&self, row: &mut Put<'_>) {
-        let Self { phase, cross, frequency, wander, apart, apart_rate, .. } = *self;
+        let Self { phase, cross, frequency, wander, ageing, apart, apart_rate, .. } = *self;
         let Self { factor, ceiling_rate, floor, floor_rate, age, .. } = *self;
-        for value in [phase, cross, frequency, wander, apart, apart_rate] {
+        for value in [phase, cross, frequency, wander, ageing, apart, apart_rate] {
             row.f64(value);
         }
         for value in [factor, ceiling_rate, floor, floor_rate, age] {
@@ -102,6 +102,7 @@ impl Words for NoiseGrowth {
             cross: row.f64(),
             frequency: row.f64(),
             wander: row.f64(),
+            ageing: row.f64(),
             apart: row.f64(),
             apart_rate: row.f64(),
             factor: row.f64(),
@@ -109,6 +110,29 @@ impl Words for NoiseGrowth {
             floor: row.f64(),
             floor_rate: row.f64(),
             age: row.f64(),
+        }
+    }
+}
+
+impl Words for Memory {
+    type Row = [u64; 5 + SourceId::COUNT_MAX];
+
+    fn put(&self, row: &mut Put<'_>) {
+        let Self { frequency, frequency_sigma, wander, ageing, ageing_sigma, .. } = *self;
+        for value in [frequency.ratio(), frequency_sigma, wander, ageing, ageing_sigma] {
+            row.f64(value);
+        }
+        self.noise.iter().for_each(|sigma| row.f64(*sigma));
+    }
+
+    fn take(row: &mut Take<'_>) -> Self {
+        Self {
+            frequency: Frequency::new(row.f64()),
+            frequency_sigma: row.f64(),
+            wander: row.f64(),
+            ageing: row.f64(),
+            ageing_sigma: row.f64(),
+            noise: core::array::from_fn(|_| row.f64()),
         }
     }
 }
@@ -274,7 +298,7 @@ impl Words for Smear {
 }
 
 impl Words for State {
-    type Row = [u64; 67];
+    type Row = [u64; 68];
 
     fn put(&self, row: &mut Put<'_>) {
         row.u64(self.phase as u64);

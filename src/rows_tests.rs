@@ -71,6 +71,7 @@ fn a_state_comes_back() {
             cross: 2.0,
             frequency: 3.0,
             wander: 4.0,
+            ageing: 4.5,
             apart: 5.0,
             apart_rate: 6.0,
             factor: 7.0,
@@ -98,6 +99,22 @@ fn a_state_comes_back() {
     };
     assert_eq!(through(state), state);
     assert_eq!(through(State::default()), State::default());
+}
+
+#[test]
+fn a_memory_comes_back() {
+    let mut memory = Memory {
+        frequency: Frequency::from_ppm(-3.0),
+        frequency_sigma: 1.0,
+        wander: 2.0,
+        ageing: -3.0,
+        ageing_sigma: 4.0,
+        ..Memory::default()
+    };
+    for id in (0..64).map(SourceId) {
+        memory.set_noise(id, 5.0 + f64::from(id.0));
+    }
+    assert_eq!(through(memory), memory);
 }
 
 #[test]

@@ -187,6 +187,8 @@ pub struct NoiseGrowth {
     pub frequency: f64,
     /// Wander squared, 1/s: variance of frequency gained a second.
     pub wander: f64,
+    /// One sigma of a steady change of frequency, 1/s.
+    pub ageing: f64,
     /// How far the still possible estimates lie apart, s, and how fast they part, s/s.
     pub apart: f64,
     /// Rate at which they part.
@@ -217,7 +219,8 @@ impl NoiseGrowth {
         let variance = self.phase
             + 2.0 * self.cross.max(0.0) * age
             + self.frequency * age * age
-            + self.wander * age * age * age / 3.0;
+            + self.wander * age * age * age / 3.0
+            + self.ageing * self.ageing * age * age * age * age / 4.0;
         let now = self.apart + self.factor * libm::sqrt(self.phase);
         let predicted = self.apart + self.apart_rate * age + self.factor * libm::sqrt(variance);
         let grown = predicted.min(now + self.ceiling_rate * age).max(now);

@@ -109,6 +109,7 @@ const OUTSIDE: &[&str] = &["host", "config", "cli", "main"];
 const OUTER_PATHS: &[(&str, bool)] = &[
     ("std::env", false),
     ("std::fs", false),
+    ("std::hash::RandomState", false),
     ("std::net", false),
     ("std::os", false),
     ("std::process", false),
@@ -126,7 +127,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio", &["host", "cli"]),
     ("tracing", &["host", "config", "cli", "main"]),
     ("clap", &["cli", "main"]),
-    ("toml", &["config"]),
+    ("toml", &["config", "host"]),
 ];
 
 /// The demo's wrong machine is known to its receiver and its judge, and joined to them in `mod.rs`:

@@ -4,6 +4,7 @@ use maser_kernel::clock::{self, ClockId};
 use std::os::fd::AsFd;
 
 #[test]
+#[expect(clippy::disallowed_types, reason = "std is the judge of what we read")]
 fn clocks_agree_with_std_and_go_forward() {
     let std = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let ours = clock::now(ClockId::Realtime).total_nanoseconds();

@@ -63,7 +63,9 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(failure) => {
-            let _ = writeln!(io::stderr(), "maser: {failure}");
+            for line in failure.message.lines() {
+                let _ = writeln!(io::stderr(), "maser: {line}");
+            }
             ExitCode::from(failure.code)
         }
     }
@@ -137,7 +139,8 @@ mod tests {
             "maser sim a.toml b.toml --seeds 1..40 --jobs 2 --json a.json --junit a.xml",
             "maser sim --swarm --seconds 240 --jobs 2 --json a.json",
             "maser sim --swarm --worlds 100 --from 7",
-            "maser sim --swarm --world 1000017",
+            "maser sim --swarm --world 1000017 --json a.json",
+            "maser sim a.toml --report a.html --json a.json",
             "maser query [::1]:11123 --samples 8 --timeout 0.5 --json",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
@@ -161,6 +164,14 @@ mod tests {
             "maser sim --swarm --seconds 3 --worlds 4",
             "maser sim --swarm --world 3 --from 4",
             "maser sim --swarm --seeds 3",
+            "maser sim --swarm --report a.html",
+            "maser sim --swarm --junit a.xml",
+            "maser sim --swarm --world 3 --report a.html",
+            "maser sim --swarm --world 3 --seconds 3",
+            "maser sim --swarm --world 3 --worlds 3",
+            "maser sim --swarm --world 3 --jobs 2",
+            "maser sim a.toml --from 3",
+            "maser sim a.toml --world 3",
             "maser sim --worlds 3",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).unwrap_err();

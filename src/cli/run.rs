@@ -41,7 +41,12 @@ pub struct RunArgs {
 
 /// Runs the daemon until it is told to end.
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
-    let plan = prepare(args)?;
+    let mut plan = prepare(args)?;
+    if plan.state_file.is_none() {
+        // What a service manager made for it.
+        let folder = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from);
+        plan.state_file = folder.map(|folder| folder.join("state.toml"));
+    }
     log_to_stderr();
     // Before the first thread: capabilities belong to threads.
     drop_capabilities(!args.no_steer);
@@ -56,6 +61,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         while let Some(event) = daemon.poll_event() {
             log(&event, &names);
         }
+        daemon.keep_memory();
         thread::sleep(LOG_EVERY);
     }
     drop(control);

@@ -68,6 +68,7 @@ impl<'a> Check<'a> {
             control: control.unwrap_or_else(|| PathBuf::from(super::CONTROL_DEFAULT)),
             realtime_priority: (priority > 0).then_some(priority),
             lock_memory: flag(file.clock.lock_memory.as_ref()),
+            state_file: self.path(file.state_file.as_ref(), PATH_MAX),
             leap_file: self.leap_file(file),
         }
     }

@@ -125,6 +125,10 @@ fn plain(message: &str) -> String {
     let words = [
         ("missing field", "missing key"),
         ("expected i64", "expected a whole number"),
+        ("expected u64", "expected a whole number, 0 and more"),
+        ("expected u32", "expected a whole number, 0 and more"),
+        ("expected u8", "expected a whole number, 0 to 255"),
+        ("expected i8", "expected a whole number, -128 to 127"),
         ("expected f64", "expected a number"),
         ("expected a boolean", "expected true or false"),
         ("expected a sequence", "expected a list in [ ]"),

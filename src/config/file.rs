@@ -18,6 +18,7 @@ type Span = Option<Spanned<Time>>;
 #[serde(deny_unknown_fields, expecting = "tables of keys")]
 pub(super) struct File {
     pub control: Text,
+    pub state_file: Text,
     pub serve: Option<Serve>,
     #[serde(default)]
     pub clock: Clock,

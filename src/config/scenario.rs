@@ -3,8 +3,9 @@
 //! The simulator knows values and names keys by their path; here the path becomes a line again, so
 //! that errors of a scenario read like those of a configuration.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -18,6 +19,39 @@ use crate::sim::{self, Mistake, Scenario, Universe};
 /// Everything that is wrong with it; a file that cannot be read is one error without a line.
 pub fn load(path: &Path) -> Result<Universe, ConfigErrors> {
     parse(&path.display().to_string(), &super::read(path)?)
+}
+
+/// Reads and checks scenarios that are run together, each of which needs a name of its own: that is
+/// how reports tell them apart.
+///
+/// # Errors
+/// Everything that is wrong with any of them, file by file.
+pub fn load_all(paths: &[PathBuf]) -> Result<Vec<Universe>, ConfigErrors> {
+    let (mut universes, mut wrong) = (Vec::with_capacity(paths.len()), Vec::new());
+    let mut names: BTreeMap<String, &Path> = BTreeMap::new();
+    for path in paths {
+        let file = path.display().to_string();
+        let read = super::read(path).and_then(|text| Ok((parse(&file, &text)?, text)));
+        let (universe, text) = match read {
+            Ok(read) => read,
+            Err(errors) => {
+                wrong.extend(errors.0);
+                continue;
+            }
+        };
+        let name = universe.scenario.name.clone();
+        if let Some(first) = names.get(&name) {
+            let reason = format!(
+                "\"{name}\" is the name in {}, too; scenarios of one call need names of their own",
+                first.display()
+            );
+            wrong.push(located(&file, &text, Mistake { path: "name".to_owned(), reason }));
+        } else {
+            names.insert(name, path);
+        }
+        universes.push(universe);
+    }
+    if wrong.is_empty() { Ok(universes) } else { Err(ConfigErrors(wrong)) }
 }
 
 /// Checks the text of a scenario; `name` is how errors call it.

@@ -16,6 +16,8 @@ pub(super) struct Bank {
     place: f64,
     /// Members that the samples still allow.
     live: [bool; MEMBERS],
+    /// Change of the oscillator's rate that is foreseen, 1/s.
+    pub ageing: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,7 @@ impl Bank {
             members: [Member { filter, slow: 0.0, fast: 0.0 }; MEMBERS],
             place: 0.0,
             live: [true; MEMBERS],
+            ageing: 0.0,
         };
         bank.judge();
         bank
@@ -44,6 +47,7 @@ impl Bank {
         let mut later = self.clone();
         for (index, member) in later.members.iter_mut().enumerate() {
             member.filter = member.filter.predicted(dt, WANDERS_SQUARED[index]);
+            member.filter.age(self.ageing, dt);
         }
         later
     }
@@ -89,7 +93,18 @@ impl Bank {
     pub fn restart(&mut self, filter: &Filter, dt: f64) {
         for (member, q) in self.members.iter_mut().zip(WANDERS_SQUARED) {
             member.filter = filter.predicted(dt, q);
+            member.filter.age(self.ageing, dt);
         }
+    }
+
+    /// The wander is known from before, within a decade.
+    pub fn expect_wander(&mut self, wander: f64) {
+        let place = libm::log(wander / WANDER_MIN) / WANDER_STEP;
+        for (index, member) in self.members.iter_mut().enumerate() {
+            let decades = (index as f64 - place) / 2.0;
+            member.slow -= 0.5 * decades * decades;
+        }
+        self.judge();
     }
 
     /// Every member is less sure of phase and frequency by these variances.

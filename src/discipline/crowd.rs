@@ -129,7 +129,8 @@ impl Crowd {
         self.lately(at, |server| server.fed_at)
     }
 
-    fn used(&self, at: Timestamp<Raw>) -> impl Iterator<Item = (SourceId, &Server)> {
+    /// Those who may steer, if not at once.
+    pub fn used(&self, at: Timestamp<Raw>) -> impl Iterator<Item = (SourceId, &Server)> {
         self.lately(at, |server| server.used_at)
     }
 

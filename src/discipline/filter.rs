@@ -24,6 +24,12 @@ impl Filter {
         Self { x, f: 0.0, a, b: 0.0, d: FREQUENCY_PRIOR * FREQUENCY_PRIOR }
     }
 
+    /// The same with a rate that is known from before, within one `sigma`.
+    #[must_use]
+    pub fn with_rate(self, f: f64, sigma: f64) -> Self {
+        Self { f, d: (sigma * sigma).min(FREQUENCY_PRIOR * FREQUENCY_PRIOR), ..self }
+    }
+
     /// The same estimate `dt ≥ 0` seconds later, with `q = w²`.
     #[must_use]
     pub fn predicted(mut self, dt: f64, q: f64) -> Self {
@@ -36,6 +42,12 @@ impl Filter {
         self.b += self.d * dt + q * dt * dt / 2.0;
         self.d += q * dt;
         self
+    }
+
+    /// The rate changed steadily by `ageing` per second during the last `dt` seconds.
+    pub fn age(&mut self, ageing: f64, dt: f64) {
+        self.x += 0.5 * ageing * dt * dt;
+        self.f += ageing * dt;
     }
 
     /// Takes in a reading `y` of `x` with variance `r`; returns its log likelihood without the

@@ -4,12 +4,14 @@
 //! `f = dx/dτ`. The served clock is `C(τ) = τ + A(τ)`, ideally `A = −x`. Samples are stored against
 //! τ: a correction changes neither `x` nor any stored sample.
 
+mod ageing;
 mod bank;
 mod crowd;
 pub mod estimator;
 mod evidence;
 mod filter;
 mod interval;
+pub mod memory;
 mod noise;
 pub mod phase;
 mod server;

@@ -47,6 +47,12 @@ impl Noise {
         }
     }
 
+    /// Learned before: one sigma, s.
+    pub fn recalled(sigma: f64) -> Self {
+        let variance = (sigma * sigma).clamp(VARIANCE_FLOOR, 1.0);
+        Self { first: variance, variance, ..Self::declared(sigma) }
+    }
+
     /// Takes in a reading of `raw − source`; `wander_squared` is the q in use.
     pub fn take(&mut self, at: f64, y: f64, wander_squared: f64) {
         if let [Some((t0, y0)), Some((t1, y1))] = self.last {

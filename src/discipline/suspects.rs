@@ -71,7 +71,9 @@ impl Suspects {
         let [first, .., last] = self.0.as_slice() else { return 0.0 };
         let grown = last.distance - first.distance;
         let plain = grown.abs() > 3.0 * (first.sigma + last.sigma);
-        if plain { grown / (last.at - first.at).seconds() } else { 0.0 }
+        let growth = grown / (last.at - first.at).seconds();
+        // What grows faster is no oscillator's doing.
+        if plain && growth.abs() < LARGE_JUMP { growth } else { 0.0 }
     }
 
     pub fn clear(&mut self) {

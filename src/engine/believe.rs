@@ -1,6 +1,6 @@
 //! Whom to believe, and what the estimate makes of it: selection over what each source claims now.
 
-use super::{Engine, PULSES_MISSED_AFTER, Role};
+use super::{Engine, PULSES_MISSED_AFTER, Role, Tracked};
 use crate::clock::Clock;
 use crate::discipline::Polls;
 use crate::discipline::estimator::{Exchanged, Observation, Outcome};
@@ -65,8 +65,8 @@ impl<C: Clock> Engine<C> {
         }
     }
 
-    /// Before the first sample steers: whether more than half of the sources were heard. The first to
-    /// answer may be the one that lies.
+    /// Before the first sample steers: whether more than half of the sources, and a trusted one if there
+    /// is any, were not heard yet. The first to answer may be the one that lies.
     fn waits_for_a_majority(&mut self, raw: Timestamp<Raw>) -> bool {
         let first = self.candidates.iter().filter_map(|c| self.sources[c.source.index()].last);
         let first = first.map(|sample| sample.at).min();
@@ -74,11 +74,13 @@ impl<C: Clock> Engine<C> {
         let since = *self.first_heard.get_or_insert(first);
         // Text that numbers pulses has its say in them.
         let numbers = |id| self.pairings.iter().any(|p| p.text == Some(id));
-        let votes =
-            |source: &&super::Tracked| !source.plan.noselect && !numbers(source.report.source);
+        let votes = |source: &&Tracked| !source.plan.noselect && !numbers(source.report.source);
         let configured = self.sources.iter().filter(votes).count();
         let heard = self.candidates.iter().filter(|c| !numbers(c.source)).count();
-        heard * 2 <= configured && raw - since < MAJORITY_WAIT
+        // Whoever is trusted decides against any majority.
+        let trusts = self.sources.iter().any(|s| s.plan.trust && !s.plan.noselect);
+        let unheard = trusts && !self.candidates.iter().any(|candidate| candidate.trust);
+        (heard * 2 <= configured || unheard) && raw - since < MAJORITY_WAIT
     }
 
     /// What a source claims now, by its last sample: `offset ± distance` of the served time.
@@ -96,12 +98,16 @@ impl<C: Clock> Engine<C> {
             source.report.offset = sample.offset - correction - drifted;
             let errors = if is_server { &sample.errors } else { &source.errors };
             fresh = errors.sum() + NOISE_SIGMAS * sigma;
-            source.report.distance = fresh + AGE_RATE * age;
+            let astray = self.estimator.astray(raw, age).unwrap_or(f64::INFINITY);
+            source.report.distance = fresh + astray.clamp(JUMP_RATE * age, AGE_RATE * age);
         }
+        let last = (source.report.offset.seconds(), source.report.distance);
+        let source = &self.sources[index];
+        let (offset, distance) = self.proven(source, raw, sigma).unwrap_or(last);
         Candidate {
             source: id,
-            offset: source.report.offset.seconds(),
-            distance: source.report.distance,
+            offset,
+            distance,
             fresh,
             jitter: source.report.jitter,
             stratum: source.report.stratum,
@@ -110,6 +116,17 @@ impl<C: Clock> Engine<C> {
             pulse: matches!(source.plan.role, Role::Pulse { .. }),
             interval: is_server,
         }
+    }
+
+    /// What all exchanges with a server prove together, where that is more than the last one: offset
+    /// and distance, s. One that queued says little, and a liar overlaps with it.
+    fn proven(&self, source: &Tracked, raw: Timestamp<Raw>, sigma: f64) -> Option<(f64, f64)> {
+        let (low, high) = self.estimator.correctness_of(source.report.source, raw)?;
+        let age = source.last.map_or(0.0, |sample| (raw - sample.at).seconds().max(0.0));
+        let lag = self.estimator.estimate(raw)?.offset - self.clock.correction().at(raw);
+        let distance = (high - low) / 2.0 + NOISE_SIGMAS * sigma + JUMP_RATE * age;
+        let offset = lag.seconds() - f64::midpoint(low, high);
+        (distance < source.report.distance).then_some((offset, distance))
     }
 
     /// Whether a source may be a candidate now, or why not.
@@ -275,7 +292,10 @@ const FRESH_FOR: Duration = Duration::from_seconds(16);
 const HOLD_BELOW: f64 = 3.0;
 /// Sigmas of its noise that a source's claim allows for.
 const NOISE_SIGMAS: f64 = 6.0;
-/// PHI of RFC 5905 §7.2: what a claim loses a second.
+/// PHI of RFC 5905 §7.2: what a claim loses a second at most. Less, where the rate is known: what lies
+/// far from the rest must not come to overlap it by waiting.
 const AGE_RATE: f64 = 15e-6;
+/// What it loses at least: an oscillator may jump by so much, and nobody knows yet.
+const JUMP_RATE: f64 = 0.5e-6;
 /// How long a majority of the configured sources is waited for before the first step.
 const MAJORITY_WAIT: Duration = Duration::from_seconds(6);

@@ -28,13 +28,14 @@ use tracked::Tracked;
 
 use crate::clock::{Clock, Now};
 use crate::discipline::estimator::{Estimate, Estimator};
-use crate::discipline::servo::Servo;
+pub use crate::discipline::memory::Memory;
+use crate::discipline::servo::{Order, Servo};
 use crate::event::{Event, EventKind};
 use crate::mitigation::{Candidate, Selection, Verdict};
 use crate::sample::{Reading, ReadingKind, Sample, SourceId};
 use crate::source::pairing::{Paired, Pairing, sample_of_text};
 use crate::state::{State, Term};
-use crate::time::{Duration, LeapIndicator, Mono, Raw, System, Timestamp, Utc};
+use crate::time::{Duration, Frequency, LeapIndicator, Mono, Raw, System, Timestamp, Utc};
 
 /// Judges readings and steers one clock.
 #[derive(Debug)]
@@ -57,6 +58,8 @@ pub struct Engine<C: Clock> {
     raw: Timestamp<Raw>,
     started: Timestamp<Raw>,
     stepped: u32,
+    /// Something was known before the first reading.
+    recalled: bool,
     synchronised_at: Option<Timestamp<Raw>>,
     companion: Companion,
     /// Since then the bound is void, until a sample of a later instant agrees: somebody else moved
@@ -131,6 +134,7 @@ impl<C: Clock> Engine<C> {
             raw: started,
             started,
             stepped: 0,
+            recalled: false,
             synchronised_at: None,
             companion: Companion::default(),
             void_since: None,
@@ -146,6 +150,32 @@ impl<C: Clock> Engine<C> {
             told_at: now.mono,
             plan,
         }
+    }
+
+    /// Before the first reading: what was learned before a restart. The clock runs at that rate from
+    /// now on, if it is served as it is.
+    pub fn recall(&mut self, memory: &Memory) {
+        let found = self.clock.found_rate().ratio();
+        let hardware = memory.frequency.ratio();
+        let frequency = Frequency::new(hardware + found + hardware * found);
+        self.estimator.recall(&Memory { frequency, ..*memory });
+        self.recalled = true;
+        if self.clock.is_served() {
+            let rate = Frequency::new(-frequency.ratio());
+            let order = Order { rate, slew: Frequency::ZERO, span: Duration::ZERO };
+            if self.clock.steer(&order).is_err() {
+                self.tell(self.now.system, None, EventKind::ClockRefused);
+            }
+        }
+    }
+
+    /// What is worth keeping over a restart, of the bare hardware; `None` while not synchronised.
+    pub fn memory(&self) -> Option<Memory> {
+        let memory = self.estimator.memory(self.raw)?;
+        let found = self.clock.found_rate().ratio();
+        let ratio = (memory.frequency.ratio() - found) / (1.0 + found);
+        let frequency = Frequency::new(ratio);
+        self.state.phase.is_synchronised().then_some(Memory { frequency, ..memory })
     }
 
     /// Takes in one reading; it is judged at the next tick.

@@ -133,9 +133,12 @@ impl<C: Clock> Engine<C> {
         lag: Duration,
         raw: Timestamp<Raw>,
     ) {
+        let samples = if self.recalled { LOCK_SAMPLES_RECALLED } else { LOCK_SAMPLES };
         let settled = estimate.is_some_and(|e| {
-            self.estimator.believed() >= LOCK_SAMPLES
-                && lag.seconds().abs() <= e.noise.at(0.0).max(LOCK_LAG)
+            // A source's constant errors excuse a moment's lag, but no start with one.
+            let fixed = if self.state.phase == Phase::Locked { state.fixed.sum() } else { 0.0 };
+            self.estimator.believed() >= samples
+                && lag.seconds().abs() <= (e.noise.at(0.0) + fixed).max(LOCK_LAG)
         });
         let conditions = Conditions {
             selected: self.selection.system_peer.is_some(),
@@ -249,6 +252,8 @@ enum Move {
 const ROOT_DELAY: Duration = Duration::NANOSECOND;
 /// Samples before a lock is claimed.
 const LOCK_SAMPLES: u64 = 8;
+/// And where the rate is known from before.
+const LOCK_SAMPLES_RECALLED: u64 = 3;
 /// A lag below this never keeps a lock away, s.
 const LOCK_LAG: f64 = 1e-6;
 /// What an unwatched crystal drifts at most: a bad one's 100 ppm, not PHI's hope of 15.

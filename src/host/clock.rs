@@ -11,7 +11,7 @@ use maser_kernel::clock::{self, ClockId};
 
 use crate::clock::{Clock, ClockError, Correction, Declaration, Now};
 use crate::discipline::servo::Order;
-use crate::time::{Duration, Exponent, Mono, Raw, System, Timestamp, Utc};
+use crate::time::{Duration, Exponent, Frequency, Mono, Raw, System, Timestamp, Utc};
 
 /// How this process sees the machine's real-time clock.
 #[derive(Clone, Default)]
@@ -117,13 +117,18 @@ impl StampClock {
 pub struct SoftwareClock {
     stamps: StampClock,
     correction: Correction,
+    found: Frequency,
 }
 
 impl SoftwareClock {
     /// Uncorrected.
     pub fn new(stamps: StampClock) -> Self {
         let at = stamps.now().corrected_by(Duration::ZERO);
-        Self { stamps, correction: Correction { at, ..Correction::default() } }
+        // Another daemon's last word is a part of this clock; it is asked only.
+        let found = clock::read(ClockId::Realtime).map_or(Frequency::ZERO, |(_, found)| {
+            super::kernel_clock::rate_of(found.tick, found.frequency)
+        });
+        Self { stamps, correction: Correction { at, ..Correction::default() }, found }
     }
 
     fn raw_now(&self) -> Timestamp<Raw> {
@@ -161,6 +166,10 @@ impl Clock for SoftwareClock {
     fn declare(&mut self, _: &Declaration) -> Result<(), ClockError> {
         // Nobody else reads a clock in software.
         Ok(())
+    }
+
+    fn found_rate(&self) -> Frequency {
+        self.found
     }
 
     fn is_served(&self) -> bool {

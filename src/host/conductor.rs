@@ -10,6 +10,7 @@ use std::time::{Duration as Pause, Instant};
 use maser_kernel::event::{EventFd, Interest, Watch, wait};
 
 use crate::clock::Clock;
+use crate::discipline::memory::Memory;
 use crate::engine::{Engine, SourceReport};
 use crate::event::Event;
 use crate::pipe::{Consumer, Producer, Publisher, Put, Take, Words};
@@ -30,6 +31,8 @@ pub struct Conductor<C: Clock> {
     pub sources: Vec<Publisher<SourceReport>>,
     /// What the conductor tells of itself.
     pub report: Publisher<ConductorReport>,
+    /// What is worth keeping over a restart, now and then.
+    pub memory: Publisher<Memory>,
     /// What is worth telling.
     pub events: Producer<Event>,
     /// Ends the thread.
@@ -74,6 +77,13 @@ impl<C: Clock> Conductor<C> {
             // not take the processor, least of all at realtime priority.
             std::thread::sleep(BREATH);
         }
+        self.remember();
+    }
+
+    fn remember(&mut self) {
+        if let Some(memory) = self.engine.memory() {
+            self.memory.publish(memory);
+        }
     }
 
     /// How long to wait for a reading: a second, or until the leap second that comes before.
@@ -105,6 +115,9 @@ impl<C: Clock> Conductor<C> {
             // The ring counts what nobody fetched.
             let _ = self.events.push(event);
         }
+        if report.ticks.is_multiple_of(REMEMBER_EVERY) {
+            self.remember();
+        }
         report.ticks += 1;
         report.dropped = self.rings.iter().map(Consumer::dropped).sum();
         report.events_dropped = self.events.dropped() + self.engine.events_dropped();
@@ -134,6 +147,8 @@ impl Words for ConductorReport {
 
 /// Without news the engine still ticks once a second.
 const TICK: Pause = Pause::from_secs(1);
+/// Ticks.
+const REMEMBER_EVERY: u64 = 64;
 const STOP_WITHIN: Pause = Pause::from_millis(200);
 /// At most two hundred ticks a second.
 const BREATH: Pause = Pause::from_millis(5);

@@ -67,6 +67,7 @@ fn plan() -> Plan {
         control: "/b".into(),
         realtime_priority: None,
         lock_memory: false,
+        state_file: None,
         leap_file: None,
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration as Pause, Instant};
 
 use maser_kernel::event::EventFd;
 use maser_kernel::process;
@@ -21,7 +22,9 @@ use super::kernel_clock::KernelClock;
 use super::plan::{Driver, Plan};
 use super::published::Published;
 use super::service::{self, LISTEN_MAX, Service, ServiceReport};
+use super::state_file::StateFile;
 use crate::clock::Clock;
+use crate::discipline::memory::Memory;
 use crate::engine::{Engine, SourceReport};
 use crate::event::Event;
 use crate::pipe::{Consumer, Publisher, Reader, ring, snapshot};
@@ -32,6 +35,7 @@ use crate::time::{Duration, LeapTable, System, Timestamp, Utc};
 
 /// A running daemon.
 pub struct Daemon {
+    keeper: Option<Keeper>,
     published: Published,
     events: Consumer<Event>,
     stop: Arc<AtomicBool>,
@@ -132,6 +136,15 @@ impl Daemon {
         self.events.pop()
     }
 
+    /// Writes down what was learned, once an hour; to be called now and then.
+    pub fn keep_memory(&mut self) {
+        if let Some(keeper) = &mut self.keeper
+            && keeper.written.elapsed() >= KEEP_EVERY
+        {
+            keeper.write(&self.published.clock);
+        }
+    }
+
     /// Stops all threads and waits for them.
     pub fn stop(mut self) {
         self.end();
@@ -142,6 +155,27 @@ impl Daemon {
         for thread in self.threads.drain(..) {
             // A thread that panicked has said so already.
             let _ = thread.join();
+        }
+        if let Some(mut keeper) = self.keeper.take() {
+            keeper.write(&self.published.clock);
+        }
+    }
+}
+
+/// Keeps what was learned in a file.
+struct Keeper {
+    file: StateFile,
+    memory: Reader<Memory>,
+    written: Instant,
+}
+
+impl Keeper {
+    fn write(&mut self, clock: &StampClock) {
+        self.written = Instant::now();
+        let Some(memory) = self.memory.read_if_newer() else { return };
+        let now = clock.now().corrected_by(Duration::ZERO);
+        if let Err(error) = self.file.save(&memory, now) {
+            warn!("{}: {error}; what was learned is not kept", self.file.path().display());
         }
     }
 }
@@ -238,18 +272,21 @@ impl Start {
         let (events, events_consumer) = ring(EVENTS);
         let (doorbell, stop) = (Arc::clone(&self.doorbell), Arc::clone(&self.stop));
         let Pipes { rings, state, sources } = pipes;
-        let parts = Parts { rings, doorbell, state, sources, report, events, stop };
-        let plan = self.plan.engine.clone();
+        let (memory, remembered) = snapshot(Memory::default());
+        let parts = Parts { rings, doorbell, state, sources, report, memory, events, stop };
+        let names = self.plan.engine.sources.iter().map(|source| source.name.clone()).collect();
+        let file = self.plan.state_file.clone().map(|path| StateFile::new(path, names));
         if self.options.steer {
             let clock = KernelClock::new(self.clock.clone())
                 .map_err(|error| StartError(error.to_string()))?;
-            let conductor = parts.conductor(Engine::new(plan, clock));
+            let conductor = parts.conductor(self.engine(clock, file.as_ref()));
             self.spawn("conductor", move || conductor.run())?;
         } else {
             let clock = SoftwareClock::new(self.clock.clone());
-            let conductor = parts.conductor(Engine::new(plan, clock));
+            let conductor = parts.conductor(self.engine(clock, file.as_ref()));
             self.spawn("conductor", move || conductor.run())?;
         }
+        let keeper = file.map(|file| Keeper { file, memory: remembered, written: Instant::now() });
         let Shown { state, sources, places, services } = shown;
         let published = Published {
             state,
@@ -260,7 +297,30 @@ impl Start {
             clock: self.clock,
             plan: self.plan,
         };
-        Ok(Daemon { published, events: events_consumer, stop: self.stop, threads: self.threads })
+        Ok(Daemon {
+            keeper,
+            published,
+            events: events_consumer,
+            stop: self.stop,
+            threads: self.threads,
+        })
+    }
+
+    /// An engine that knows what the last one learned.
+    fn engine<C: Clock>(&self, clock: C, file: Option<&StateFile>) -> Engine<C> {
+        let mut engine = Engine::new(self.plan.engine.clone(), clock);
+        let Some(file) = file else { return engine };
+        let path = file.path().display();
+        match file.load(self.clock.now().corrected_by(Duration::ZERO)) {
+            Ok(None) => info!("{path}: not there yet; the oscillator is learned anew"),
+            Ok(Some(memory)) => {
+                let (rate, sigma) = (memory.frequency.ppm(), memory.frequency_sigma * 1e6);
+                info!("{path}: the oscillator runs {rate:+.4} ± {sigma:.4} ppm");
+                engine.recall(&memory);
+            }
+            Err(error) => warn!("{path}: {error}; the oscillator is learned anew"),
+        }
+        engine
     }
 
     fn spawn(
@@ -315,14 +375,15 @@ struct Parts {
     state: Publisher<State>,
     sources: Vec<Publisher<SourceReport>>,
     report: Publisher<ConductorReport>,
+    memory: Publisher<Memory>,
     events: crate::pipe::Producer<Event>,
     stop: Arc<AtomicBool>,
 }
 
 impl Parts {
     fn conductor<C: Clock>(self, engine: Engine<C>) -> Conductor<C> {
-        let Self { rings, doorbell, state, sources, report, events, stop } = self;
-        Conductor { engine, rings, doorbell, state, sources, report, events, stop }
+        let Self { rings, doorbell, state, sources, report, memory, events, stop } = self;
+        Conductor { engine, rings, doorbell, state, sources, report, memory, events, stop }
     }
 }
 
@@ -361,6 +422,8 @@ fn secret() -> [u64; 2] {
 
 /// Readings waiting for the conductor: at ten a second a quarter of a minute's standstill.
 const RING: usize = 256;
+/// What was learned is written so often.
+const KEEP_EVERY: Pause = Pause::from_secs(3600);
 /// Events waiting to be told.
 const EVENTS: usize = 1024;
 /// No receiver's date lies before this program's: 2026-01-01T00:00:00Z.

@@ -128,9 +128,19 @@ impl Clock for KernelClock {
         Ok(())
     }
 
+    fn found_rate(&self) -> Frequency {
+        rate_of(self.base.tick, self.base.frequency)
+    }
+
     fn is_served(&self) -> bool {
         true
     }
+}
+
+/// How much faster than the bare hardware the kernel's clock runs with this tick, µs, and this
+/// frequency, 2⁻¹⁶ ppm.
+pub(super) fn rate_of(tick: i64, frequency: i64) -> Frequency {
+    Frequency::new(Rate { tick, frequency }.factor() - 1.0)
 }
 
 impl Rate {

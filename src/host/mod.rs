@@ -12,3 +12,4 @@ pub mod plan;
 pub mod published;
 pub mod rivals;
 pub mod service;
+pub mod state_file;

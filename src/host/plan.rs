@@ -22,6 +22,8 @@ pub struct Plan {
     pub realtime_priority: Option<i32>,
     /// Keep all pages in memory.
     pub lock_memory: bool,
+    /// Where what was learned is kept over a restart.
+    pub state_file: Option<PathBuf>,
     /// The table of leap seconds: `leap-seconds.list`, `leapseconds` or a zone of `right/`.
     pub leap_file: Option<PathBuf>,
 }

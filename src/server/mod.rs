@@ -18,7 +18,7 @@ mod outcome;
 mod question;
 mod rate;
 mod respond;
-mod siphash;
+pub(crate) mod siphash;
 
 pub use access::{Access, AccessTable, Prefix, PrefixError, Rule};
 pub use clients::{Client, Clients, TableSize};

@@ -5,7 +5,7 @@
 //! to process; the same seed must give the same run.
 
 /// The hash of `message` (as 16 bytes, little-endian) under a key that is a secret of this process.
-pub(super) const fn siphash(key: [u64; 2], message: u128) -> u64 {
+pub(crate) const fn siphash(key: [u64; 2], message: u128) -> u64 {
     let mut v = [
         key[0] ^ 0x736f_6d65_7073_6575,
         key[1] ^ 0x646f_7261_6e64_6f6d,

@@ -29,6 +29,7 @@ pub fn broken(universe: &Universe) -> Vec<Broken> {
     for (happening, deed) in universe.scenario.event.iter().zip(&universe.deeds) {
         found.event(happening, deed);
     }
+    found.forgive_restarts();
     found.broken
 }
 
@@ -55,6 +56,10 @@ impl Found<'_> {
         let entry = &self.universe.scenario.node[place];
         if !is_steady(&entry.oscillator) {
             self.add(Assumption::SteadyOscillator, 0.0);
+        }
+        let off = entry.oscillator.offset.abs();
+        if entry.local.is_some_and(|local| local.uncertainty.seconds() < off) {
+            self.add(Assumption::DeclaredErrors, 0.0);
         }
         self.majority(place, entry);
         let noon = self.universe.truth.smeared_from().filter(|_| entry.smear.is_some());
@@ -101,14 +106,19 @@ impl Found<'_> {
 
     /// How long from then on a node may be stopped or asleep before it can tell anything, s.
     fn halted(&self, node: usize, from: f64) -> f64 {
+        self.halts(node, from).map(|(_, end)| end - from).fold(0.0, f64::max)
+    }
+
+    /// When a node is stopped or asleep, from then on or soon after.
+    fn halts(&self, node: usize, from: f64) -> impl Iterator<Item = (f64, f64)> + '_ {
         let scenario = &self.universe.scenario;
         let events = scenario.event.iter().zip(&self.universe.deeds);
-        let ends = events.filter_map(|(event, deed)| {
-            let halts = matches!(event.what, What::Stall | What::Suspend) && deed.node == node;
-            let end = event.ends(scenario.duration.0).seconds();
-            (halts && end > from && event.at.seconds() <= from + SETTLED).then_some(end - from)
-        });
-        ends.fold(0.0, f64::max)
+        events.filter_map(move |(event, deed)| {
+            let stops = matches!(event.what, What::Stall | What::Suspend | What::Restart);
+            let (at, end) = (event.at.seconds(), event.ends(scenario.duration.0).seconds());
+            let halts = stops && deed.node == node && end > from && at <= from + SETTLED;
+            halts.then_some((at, end))
+        })
     }
 
     /// Whether a receiver names the seconds of its pulses all the time, rightly or not.
@@ -310,20 +320,18 @@ impl Found<'_> {
         let scenario = &self.universe.scenario;
         let poll = scenario.node.get(deed.node).map_or(0.0, poll_of);
         let halted = self.halted(deed.node, from);
+        let steered = scenario.node.get(deed.node).is_some_and(|node| node.steered);
+        let haze = if steered { OWN_SLEW } else { 1.0 };
         match happening.what {
             What::StepClock => {
-                let broken = self.add(Assumption::ClockUntouched, from);
-                broken.node = Some(deed.node);
-                if by >= SEEN_STEP {
-                    (broken.signs, broken.within) = (&[Sign::Disturbed], NOTICED + halted);
-                }
+                // A tick that comes late compares long intervals.
+                let late =
+                    self.halts(deed.node, from).map(|(at, end)| end - at).fold(0.0, f64::max);
+                let seen = SEEN_STEP * haze + SEEN_RATE * late;
+                self.clock_moved(deed.node, from, by >= seen, halted);
             }
             What::SlewClock => {
-                let broken = self.add(Assumption::ClockUntouched, from);
-                broken.node = Some(deed.node);
-                if ppm >= SEEN_SLEW_PPM {
-                    (broken.signs, broken.within) = (&[Sign::Disturbed], NOTICED + halted);
-                }
+                self.clock_moved(deed.node, from, ppm >= SEEN_SLEW_PPM * haze, halted);
             }
             What::Suspend => {
                 let slept = happening.until.map_or(from, crate::time::Span::seconds);
@@ -368,11 +376,43 @@ impl Found<'_> {
             }
             What::ReceiverFault => self.fault(happening, from, deed.receiver),
             What::Stall
+            | What::Restart
             | What::Block
             | What::Loss
             | What::RouteChange
             | What::ServerSilent
             | What::ServerHostile => {}
+        }
+    }
+
+    /// What a process saw it cannot tell once it has ended, and what happens meanwhile it does not see.
+    fn forgive_restarts(&mut self) {
+        for index in 0..self.broken.len() {
+            let Broken { node, from, within, .. } = self.broken[index];
+            let all = 0..self.universe.scenario.node.len();
+            let mut told_by = all.filter(|place| node.is_none_or(|node| node == *place));
+            if told_by.any(|place| self.restarts(place, from, within)) {
+                self.broken[index].signs = &[];
+            }
+        }
+    }
+
+    /// Whether a node's process ends within so many seconds, or starts only now.
+    fn restarts(&self, node: usize, from: f64, within: f64) -> bool {
+        let scenario = &self.universe.scenario;
+        scenario.event.iter().zip(&self.universe.deeds).any(|(event, deed)| {
+            let (at, end) = (event.at.seconds(), event.ends(scenario.duration.0).seconds());
+            let about = from <= end + NOTICED && at <= from + within;
+            event.what == What::Restart && deed.node == node && about
+        })
+    }
+
+    /// Somebody else moves a node's clock. While the engine itself slews it, it sees the less.
+    fn clock_moved(&mut self, node: usize, from: f64, plain: bool, halted: f64) {
+        let broken = self.add(Assumption::ClockUntouched, from);
+        broken.node = Some(node);
+        if plain {
+            (broken.signs, broken.within) = (&[Sign::Disturbed], NOTICED + halted);
         }
     }
 
@@ -499,6 +539,9 @@ const PLAIN_PPM: f64 = 1.0;
 /// A step or slew of the clock that the engine's second clock shows.
 const SEEN_STEP: f64 = 1e-4;
 const SEEN_SLEW_PPM: f64 = 100.0;
+const SEEN_RATE: f64 = 4e-6;
+/// So much larger where the engine itself may be slewing the clock at its limit.
+const OWN_SLEW: f64 = 4.0;
 /// By the next tick, s.
 const NOTICED: f64 = 2.5;
 /// Several samples of a receiver, or of quick polls, s.

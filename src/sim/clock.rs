@@ -15,6 +15,8 @@ pub struct SimulatedClock {
     /// What others did to the system clock, and since when they slew it at which rate.
     disturbance: Duration,
     slewed: (Timestamp<Raw>, Frequency),
+    /// The last order's rate without its slew.
+    rest: Frequency,
     /// How long the machine slept: a clock that nobody sets stands still then.
     slept: Duration,
     /// What was declared last.
@@ -38,6 +40,7 @@ impl SimulatedClock {
             pieces: Pieces::starting(raw),
             disturbance: Duration::ZERO,
             slewed: (raw, Frequency::ZERO),
+            rest: Frequency::ZERO,
             slept: Duration::ZERO,
             declared: None,
             steps: Vec::new(),
@@ -85,6 +88,19 @@ impl SimulatedClock {
         self.disturb(error);
     }
 
+    /// The daemon ends: the kernel's clock goes on at its last rate, without a slew; one in software
+    /// is gone.
+    pub fn leave(&mut self) {
+        let rest = Order { rate: self.rest, slew: Frequency::ZERO, span: Duration::ZERO };
+        if self.steered {
+            self.pieces.push(self.pieces.latest().followed_by(self.apparent(), &rest));
+        } else {
+            self.pieces = Pieces::starting(self.raw);
+            self.rest = Frequency::ZERO;
+        }
+        self.declared = None;
+    }
+
     /// What the system clock reads when the oscillator reads `raw`.
     pub fn system(&self, raw: Timestamp<Raw>) -> Timestamp<System> {
         let raw = raw + self.disturbed(raw);
@@ -129,6 +145,7 @@ impl Clock for SimulatedClock {
 
     fn steer(&mut self, order: &Order) -> Result<(), ClockError> {
         let order = &self.mutation.map_or(*order, |mutation| mutation.order(order));
+        self.rest = order.rate;
         let order = match self.steered {
             false => *order,
             // Like the kernel, which ends no slew by itself.

@@ -48,6 +48,10 @@ impl World<'_> {
             What::Stall => {
                 self.nodes[deed.node].halt.get_or_insert(Halt::Stalled);
             }
+            What::Restart => {
+                let keeps = happening.forgets != Some(true);
+                self.nodes[deed.node].end(universe, keeps, now);
+            }
             What::Suspend => self.nodes[deed.node].halt = Some(Halt::Asleep(now)),
             What::Block => self.lanes(event, |path| path.set_blocked(true)),
             What::Loss => {
@@ -78,6 +82,11 @@ impl World<'_> {
                 self.wake(deed.node, by);
             }
             What::Suspend => self.wake(deed.node, by),
+            What::Restart => {
+                self.nodes[deed.node].start(self.now);
+                self.tick(deed.node);
+                self.poll(deed.node);
+            }
             What::Stall => {}
             What::Block => self.lanes(event, |path| path.set_blocked(false)),
             What::Loss => {

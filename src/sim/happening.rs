@@ -40,6 +40,8 @@ pub struct Happening {
     pub hostile: Option<Hostile>,
     /// What is wrong with a receiver.
     pub fault: Option<Fault>,
+    /// A process that ends leaves no state file behind.
+    pub forgets: Option<bool>,
 }
 
 /// What can happen.
@@ -56,6 +58,8 @@ pub enum What {
     JumpFrequency,
     /// The process is stopped: stamps go on, nothing is read.
     Stall,
+    /// The daemon ends, and starts anew.
+    Restart,
     /// The machine sleeps and hears nothing; it wakes with its clock set, wrong `by`.
     Suspend,
     /// No packet passes a link.
@@ -108,6 +112,7 @@ enum Key {
     Share,
     Hostile,
     Fault,
+    Forgets,
 }
 
 impl What {
@@ -120,6 +125,7 @@ impl What {
                 | Self::JumpOscillator
                 | Self::JumpFrequency
                 | Self::Stall
+                | Self::Restart
                 | Self::Suspend
         )
     }
@@ -132,6 +138,7 @@ impl What {
             Self::SlewClock => &[(Node, true), (ByPpm, true), (Until, true)],
             Self::JumpFrequency => &[(Node, true), (ByPpm, true)],
             Self::Stall => &[(Node, true), (Until, true)],
+            Self::Restart => &[(Node, true), (Until, true), (Key::Forgets, false)],
             Self::Suspend => &[(Node, true), (Until, true), (By, false)],
             Self::Block => &[(Link, false), (Direction, false), (Until, false)],
             Self::Loss => &[(Link, false), (Direction, false), (Until, false), (Key::Share, true)],
@@ -188,7 +195,7 @@ impl Happening {
         }
     }
 
-    fn keys(&self) -> [(Key, &'static str, bool); 12] {
+    fn keys(&self) -> [(Key, &'static str, bool); 13] {
         [
             (Key::Until, "until", self.until.is_some()),
             (Key::Node, "node", self.node.is_some()),
@@ -202,6 +209,7 @@ impl Happening {
             (Key::Share, "share", self.share.is_some()),
             (Key::Hostile, "hostile", self.hostile.is_some()),
             (Key::Fault, "fault", self.fault.is_some()),
+            (Key::Forgets, "forgets", self.forgets.is_some()),
         ]
     }
 }

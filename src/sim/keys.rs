@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Mistake;
 use crate::random::Random;
 use crate::time::LeapIndicator;
 
@@ -35,24 +36,36 @@ impl Announcement {
 }
 
 /// Refuses a value outside `low..=high`, NaN too; `what` says what it is and in which unit.
-pub(super) fn within(key: &str, value: f64, low: f64, high: f64, what: &str) -> Result<(), String> {
-    match value >= low && value <= high {
-        true => Ok(()),
-        false => Err(format!("`{key}` = {value:e}: {what}, {low:e} to {high:e}")),
+pub(super) fn within(
+    key: &str,
+    value: f64,
+    low: f64,
+    high: f64,
+    what: &str,
+) -> Result<(), Mistake> {
+    if value >= low && value <= high {
+        return Ok(());
     }
+    let [value, low, high] = [value, low, high].map(number);
+    Err(Mistake::new(key, format!("is {value}; {what}, {low} to {high}")))
 }
 
 /// Refuses what is no probability.
-pub(super) fn probability(key: &str, value: f64) -> Result<(), String> {
-    match (0.0..=1.0).contains(&value) {
-        true => Ok(()),
-        false => Err(format!("`{key}` = {value}: a probability, 0 to 1")),
-    }
+pub(super) fn probability(key: &str, value: f64) -> Result<(), Mistake> {
+    within(key, value, 0.0, 1.0, "a probability")
 }
 
 /// Refuses what is no span of zero to `SPAN_MAX` seconds.
-pub(super) fn span(key: &str, value: f64) -> Result<(), String> {
+pub(super) fn span(key: &str, value: f64) -> Result<(), Mistake> {
     within(key, value, 0.0, SPAN_MAX, "seconds")
+}
+
+/// A number as people write it.
+fn number(value: f64) -> String {
+    match value.abs() {
+        0.0 | 1e-3..1e6 => value.to_string(),
+        _ => format!("{value:e}"),
+    }
 }
 
 /// The generator of one part of a model: parts of one seed draw apart from each other.
@@ -78,9 +91,10 @@ mod tests {
     #[test]
     fn a_refusal_names_key_value_and_range() {
         let said = within("wander", -1.0, 0.0, 1e-3, "a ratio per root second").unwrap_err();
-        assert_eq!(said, "`wander` = -1e0: a ratio per root second, 0e0 to 1e-3");
+        assert_eq!(said.to_string(), "wander: is -1; a ratio per root second, 0 to 0.001");
         assert!(within("wander", f64::NAN, 0.0, 1.0, "").is_err());
-        assert!(probability("loss", 1.5).unwrap_err().contains("`loss` = 1.5"));
+        let said = probability("loss", 1.5).unwrap_err().under("both").under("link[0]");
+        assert_eq!(said.to_string(), "link[0].both.loss: is 1.5; a probability, 0 to 1");
         assert!(span("over", 1.0).is_ok() && span("over", f64::INFINITY).is_err());
     }
 

@@ -23,6 +23,7 @@ mod oracle;
 mod oscillator;
 mod outcome;
 mod path;
+mod plain;
 mod plan;
 mod queue;
 mod queueing;

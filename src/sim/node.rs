@@ -11,6 +11,7 @@ use super::plan;
 use super::turn::{Stream, Turn};
 use super::universe::{Asked, Universe, Way};
 use super::{Oscillator, SimulatedClock, Stamps};
+use crate::discipline::memory::{Memory, SAME_BOOT};
 use crate::engine::Engine;
 use crate::sample::{Reading, ReadingKind, SourceId};
 use crate::server::{Clients, Policy, TableSize};
@@ -40,6 +41,11 @@ pub(super) struct Node {
     pub heard: bool,
     /// What of it is made wrong.
     pub mutation: Option<Mutation>,
+    /// What its process left behind when it ended.
+    memory: Option<Memory>,
+    place: usize,
+    seed: u64,
+    starts: u64,
 }
 
 /// Why a node does nothing.
@@ -49,6 +55,8 @@ pub(super) enum Halt {
     Stalled,
     /// The machine sleeps, since then.
     Asleep(Timestamp<Utc>),
+    /// There is no process, since then.
+    Down(Timestamp<Utc>),
 }
 
 /// An association and the way to its server.
@@ -72,25 +80,12 @@ impl Node {
         let mut oscillator = Oscillator::new(&entry.oscillator, seeded(Stream::Oscillator), start);
         let clock = SimulatedClock::new(oscillator.read(start), entry.steered);
         let now = clock.mono();
-        let associations = seeded(Stream::Association);
-        let ids = (0..=u8::MAX).map(SourceId);
-        let peers = ids.zip(entry.source.iter().zip(&universe.ways[place]));
-        let peers = peers.filter_map(|(source, (table, way))| match *way {
-            Way::Heard { .. } => None,
-            Way::Asked { whom, link, reversed } => {
-                let seed = seed_of(associations, source.0.into());
-                let association = Association::new(source, plan::association(table), seed, now);
-                Some(Peer { source, association, whom, link, reversed, asked: 0.0 })
-            }
-        });
-        let table = TableSize { clients: 64, ..TableSize::default() };
-        let key = seeded(Stream::Clients);
         Self {
-            peers: peers.collect(),
+            peers: peers(universe, place, seeded(Stream::Association), now),
             engine: Engine::new(plan::engine(universe, place), clock),
             oscillator,
             stamps: Stamps::new(&entry.stamps, seeded(Stream::Stamps), start),
-            clients: Clients::new(table, [seed_of(key, 0), seed_of(key, 1)]),
+            clients: clients(seeded(Stream::Clients)),
             policy: Policy::default(),
             watch: Watch::new(place),
             halt: None,
@@ -100,6 +95,42 @@ impl Node {
             requests: 0,
             heard: false,
             mutation: None,
+            memory: None,
+            place,
+            seed,
+            starts: 0,
+        }
+    }
+
+    /// Its process ends, and with it all that it knew but what it wrote down, if it `keeps` that. A
+    /// new one will know nothing of the clients either.
+    pub fn end(&mut self, universe: &Universe, keeps: bool, now: Timestamp<Utc>) {
+        if matches!(self.halt, Some(Halt::Asleep(_))) {
+            return;
+        }
+        self.advance(now);
+        self.memory = self.engine.memory().filter(|_| keeps);
+        self.halt = Some(Halt::Down(now));
+        self.backlog.clear();
+        let mut clock = self.engine.clock().clone();
+        clock.leave();
+        self.starts += 1;
+        let seed = seed_of(self.seed, self.starts);
+        let seeded = |stream: Stream| seed_of(seed_of(seed, stream as u64), self.place as u64);
+        let mono = clock.mono();
+        self.peers = peers(universe, self.place, seeded(Stream::Association), mono);
+        self.clients = clients(seeded(Stream::Clients));
+        self.engine = Engine::new(plan::engine(universe, self.place), clock);
+        self.watch.stepped();
+    }
+
+    /// A new process starts, and reads what the last one wrote.
+    pub fn start(&mut self, now: Timestamp<Utc>) {
+        self.advance(now);
+        let Some(Halt::Down(since)) = self.halt else { return };
+        self.halt = None;
+        if let Some(memory) = self.memory.take() {
+            self.engine.recall(&memory.later(now - since, SAME_BOOT));
         }
     }
 
@@ -158,4 +189,26 @@ impl Node {
     pub fn poll_timeout(&self) -> Option<Timestamp<Mono>> {
         self.peers.iter().filter_map(|peer| peer.association.poll_timeout(peer.asked)).min()
     }
+}
+
+/// A node's associations, as they are when its process starts.
+fn peers(universe: &Universe, place: usize, seed: u64, now: Timestamp<Mono>) -> Vec<Peer> {
+    let sources = &universe.scenario.node[place].source;
+    let ids = (0..=u8::MAX).map(SourceId);
+    let peers = ids.zip(sources.iter().zip(&universe.ways[place]));
+    let peers = peers.filter_map(|(source, (table, way))| match *way {
+        Way::Heard { .. } => None,
+        Way::Asked { whom, link, reversed } => {
+            let seed = seed_of(seed, source.0.into());
+            let association = Association::new(source, plan::association(table), seed, now);
+            Some(Peer { source, association, whom, link, reversed, asked: 0.0 })
+        }
+    });
+    peers.collect()
+}
+
+/// A table of clients that nobody has asked yet.
+fn clients(seed: u64) -> Clients {
+    let table = TableSize { clients: 64, ..TableSize::default() };
+    Clients::new(table, [seed_of(seed, 0), seed_of(seed, 1)])
 }

@@ -1,13 +1,13 @@
 //! The oracle: what must hold of every node at every event, judged by one who knows true time.
 //!
-//! While a node claims to know the time, be it as a local clock: |served − true| ≤ its bound; its served time does not run
-//! backwards, but for its own steps, somebody else's and leap seconds; its bound does not shrink
-//! unless something was heard. For that law the lag is left out, which is worked off without news,
-//! and a change of the sources in use counts as news: whoever leaves takes his path along. A bound
-//! may grow at any time: giving up knowledge is honest. A leap second is applied once, within
-//! [`LEAP_WITHIN`] of its instant. A node may follow one that follows it no longer than
-//! [`LOOP_FOR`]. What is found here is a fact; whether it is a fault depends on the assumptions that
-//! the world was announced to break.
+//! While a node claims to know the time, be it as a local clock: |served − true| ≤ its bound; its
+//! served time does not run backwards, but for its own steps, somebody else's and leap seconds; its
+//! bound does not shrink unless something was heard. For that law the lag is left out, which is
+//! worked off without news, and a change of the sources in use counts as news: whoever leaves takes
+//! his path along. A bound may grow at any time: giving up knowledge is honest. A leap second is
+//! applied once, within [`LEAP_WITHIN`] of its instant. A node may follow one that follows it no
+//! longer than [`LOOP_FOR`]. What is found here is a fact; whether it is a fault depends on the
+//! assumptions that the world was announced to break.
 
 use super::Truth;
 use super::mutation::Mutation;

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Mistake;
 use super::keys::{DAY, SPAN_MAX, span, stream, within};
 use crate::random::Random;
 use crate::time::{Duration, Frequency, Raw, Timestamp, Utc};
@@ -65,7 +66,7 @@ impl OscillatorPlan {
     ///
     /// # Errors
     /// The first key out of its range.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), Mistake> {
         within("offset", self.offset, -1e9, 1e9, "seconds")?;
         within("frequency", self.frequency, -RATE_MAX, RATE_MAX, "a ratio (1e-6 is 1 ppm)")?;
         within("wander", self.wander, 0.0, 1e-4, "a ratio per root second")?;

@@ -5,9 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Queueing;
 use super::keys::{DAY, probability, seed_of, stream, within};
 use super::queueing::Queues;
+use super::{Mistake, Queueing};
 use crate::random::Random;
 use crate::time::{Duration, Timestamp, Utc};
 
@@ -45,10 +45,10 @@ impl PathPlan {
     ///
     /// # Errors
     /// The first key out of its range.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), Mistake> {
         within("base", self.base, 0.0, 1e3, "seconds")?;
-        for (law, number) in self.queueing.iter().zip(1..) {
-            law.check().map_err(|why| format!("`queueing`, law {number}: {why}"))?;
+        for (index, law) in self.queueing.iter().enumerate() {
+            law.check().map_err(|mistake| mistake.under(&format!("queueing[{index}]")))?;
         }
         probability("loss", self.loss)?;
         probability("duplicate", self.duplicate)?;

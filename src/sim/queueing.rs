@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Mistake;
 use super::keys::{DAY, probability, seed_of, span, stream, within};
 use crate::random::Random;
 use crate::time::{Duration, Timestamp, Utc};
@@ -78,7 +79,7 @@ impl Queueing {
     ///
     /// # Errors
     /// The first key out of its range.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), Mistake> {
         match *self {
             Self::Exponential(mean) => delay("exponential", mean),
             Self::Lognormal { median, sigma } => {
@@ -103,9 +104,9 @@ impl Queueing {
                 span("burst.every", every)?;
                 match length <= every && every > 0.0 {
                     true => Ok(()),
-                    false => Err(format!(
-                        "`burst.length` = {length} of every {every} s: `every` is above 0 and not \
-                         below `length`"
+                    false => Err(Mistake::new(
+                        "burst.every",
+                        format!("is {every}; seconds, above 0 and not below `length` = {length}"),
                     )),
                 }
             }
@@ -237,7 +238,7 @@ fn gamma(shape: f64, random: &mut Random) -> f64 {
     }
 }
 
-fn delay(key: &str, value: f64) -> Result<(), String> {
+fn delay(key: &str, value: f64) -> Result<(), Mistake> {
     within(key, value, 0.0, 1e3, "seconds")
 }
 

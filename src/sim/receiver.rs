@@ -110,7 +110,8 @@ impl Receiver {
         }
     }
 
-    /// When [`Receiver::next_reading`] is due: half an interval before the next reading, at the start less.
+    /// When [`Receiver::next_reading`] is due: half an interval before the next reading, at the
+    /// start less.
     pub const fn due(&self) -> Timestamp<Utc> {
         self.due
     }

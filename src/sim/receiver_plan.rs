@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Queueing;
 use super::keys::{Announcement, SPAN_MAX, probability, span, within};
+use super::{Mistake, Queueing};
 
 /// The law of a receiver. Without any key it brings one exact mark a second.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -161,15 +161,17 @@ impl ReceiverPlan {
     ///
     /// # Errors
     /// The first key out of its range.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), Mistake> {
         within("rate", self.rate.into(), 1.0, 64.0, "readings a second")?;
         if self.rate != 1 && self.kind != ReceiverKind::Marks {
             let rate = self.rate;
-            return Err(format!("`rate` = {rate}: pulses and text come once a second; marks may"));
+            let reason =
+                format!("is {rate}; pulses and text come once a second, only marks oftener");
+            return Err(Mistake::new("rate", reason));
         }
         within("noise", self.noise, 0.0, 0.1, "seconds")?;
-        for (law, number) in self.late.iter().zip(1..) {
-            law.check().map_err(|why| format!("`late`, law {number}: {why}"))?;
+        for (index, law) in self.late.iter().enumerate() {
+            law.check().map_err(|mistake| mistake.under(&format!("late[{index}]")))?;
         }
         if let Some(wave) = &self.wave {
             within("wave.amplitude", wave.amplitude, 0.0, 0.1, "seconds")?;
@@ -195,14 +197,25 @@ impl ReceiverPlan {
 }
 
 impl Fault {
+    /// Whether what is heard is wrong and looks right, rather than missing or out of place.
+    pub(super) const fn is_lie(&self) -> bool {
+        matches!(
+            self,
+            Self::Spoofed { .. }
+                | Self::WrongSecond(_)
+                | Self::WrongUtcOffset(_)
+                | Self::WrongEdge(_)
+        )
+    }
+
     /// Whether a fault can be so.
     ///
     /// # Errors
     /// The first key out of its range.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), Mistake> {
         let seconds = |key: &str, by: i64| match by.unsigned_abs() <= 1_000_000_000 {
             true => Ok(()),
-            false => Err(format!("`{key}` = {by}: seconds, -1000000000 to 1000000000")),
+            false => Err(Mistake::new(key, format!("is {by}; seconds, -1e9 to 1e9"))),
         };
         match *self {
             Self::Spoofed { by, over } => {

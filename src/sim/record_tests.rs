@@ -12,6 +12,9 @@ fn look(error: f64, bound: f64) -> Judged {
         path: 0.0,
         claimed: true,
         reference: Some(error / 2.0),
+        reference_variance: 1.0,
+        apart: false,
+        plain: None,
     }
 }
 

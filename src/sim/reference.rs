@@ -1,10 +1,11 @@
 //! The mark to compare with: a Kalman filter that knows every noise level.
 //!
-//! Two states, `x = raw − true` and `f = dx/dτ` by the raw clock τ. Wander acts as the simulated oscillator has it: one
-//! step at the end of each second since the start, so that the covariance is exact. A network sample
-//! is its midpoint less the known asymmetry, with the variance of an even distribution as wide as
-//! its excess over the known bases: delay-aware. It judges nothing and steers nothing, and shares no
-//! code with the discipline that it is compared with.
+//! Two states, `x = raw − true` and `f = dx/dτ` by the raw clock τ. Wander acts as the simulated
+//! oscillator has it: one step at the end of each second since the start, so that the covariance is
+//! exact. A network sample is its midpoint less the known asymmetry, with the mean and variance of
+//! what exponential queues make of its excess over the known bases: an even distribution as wide as
+//! the excess, or one tilted towards the way that queues less. It judges nothing and steers
+//! nothing, and shares no code with the discipline that it is compared with.
 
 use crate::time::{Duration, Frequency, Raw, Timestamp, Utc};
 
@@ -25,6 +26,9 @@ struct Estimate {
     base: Duration,
     x: f64,
     f: f64,
+    /// Seconds since the start whose step is in the covariance. Counted, for an estimate that moves
+    /// over the end of a second would count its step twice or never.
+    steps: f64,
     /// Covariance `[[a, b], [b, d]]`.
     a: f64,
     b: f64,
@@ -53,11 +57,14 @@ pub struct KnownPath {
     pub back: Duration,
     /// Variance of the server's own error, the same in T2 and T3, s².
     pub server: f64,
+    /// One over the mean wait there less one over the mean wait back, 1/s; 0 where these are alike
+    /// or the queues are not exponential.
+    pub tilt: f64,
 }
 
 impl Reference {
-    /// For an oscillator that started at `start` with this wander (ratio per √s), white noise (s per
-    /// √s), and a rate of which only the sigma (ratio) is known.
+    /// For an oscillator that started at `start` with this wander (ratio per √s), white noise (s
+    /// per √s), and a rate of which only the sigma (ratio) is known.
     pub const fn new(wander: f64, white: f64, frequency_sigma: f64, start: Timestamp<Utc>) -> Self {
         Self { wander, white, frequency_sigma, start, state: None }
     }
@@ -72,15 +79,18 @@ impl Reference {
     ) -> Option<f64> {
         self.advance(raw);
         let Some(state) = &mut self.state else {
-            self.state = Some(Estimate {
+            let mut state = Estimate {
                 at: raw,
                 base: -offset,
                 x: 0.0,
                 f: 0.0,
+                steps: 0.0,
                 a: variance,
                 b: 0.0,
                 d: self.frequency_sigma * self.frequency_sigma,
-            });
+            };
+            state.steps = libm::floor(self.seconds_since_start(&state));
+            self.state = Some(state);
             return None;
         };
         Some(state.update((-offset - state.base).seconds(), variance))
@@ -93,8 +103,10 @@ impl Reference {
         let offset = (there + back) / 2 - (path.there - path.back) / 2;
         let round_trip = there - back;
         let excess = (round_trip - path.there - path.back).seconds().max(EXCESS_MIN);
+        let (mean, variance) = uneven(excess, path.tilt);
+        let offset = offset - Duration::from_seconds_f64(mean);
         let at = stamps.sent + (stamps.arrived - stamps.sent) / 2;
-        self.take_refclock(at, offset, excess * excess / 12.0 + path.server)
+        self.take_refclock(at, offset, variance + path.server)
     }
 
     /// The oscillator's count jumps by so much, and the filter is told.
@@ -116,10 +128,15 @@ impl Reference {
     /// Its time at `raw` less the true one, s; `None` before the first sample. The filter stays
     /// where it is.
     pub fn error_at(&self, raw: Timestamp<Raw>, truth: Timestamp<Utc>) -> Option<f64> {
+        Some(self.look_at(raw, truth)?.0)
+    }
+
+    /// That error, and the variance that the filter believes it to have, s².
+    pub fn look_at(&self, raw: Timestamp<Raw>, truth: Timestamp<Utc>) -> Option<(f64, f64)> {
         let state = self.predicted(raw)?;
         // Served time = raw − x.
         let exact = raw.corrected_by::<Utc>(-state.base) - truth;
-        Some(exact.seconds() - state.x)
+        Some((exact.seconds() - state.x, state.a))
     }
 
     /// One sigma of that error, s.
@@ -156,18 +173,17 @@ impl Reference {
     fn predicted(&self, raw: Timestamp<Raw>) -> Option<Estimate> {
         let mut state = self.state?;
         let dt = (raw - state.at).seconds();
-        let before = self.seconds_since_start(&state);
         state.at = raw;
         state.x += state.f * dt;
         state.a += 2.0 * state.b * dt + state.d * dt * dt + self.white * self.white * dt.max(0.0);
         state.b += state.d * dt;
-        let after = self.seconds_since_start(&state);
-        let steps = libm::floor(after) - libm::floor(before);
-        if steps > 0.0 {
+        let seconds = self.seconds_since_start(&state);
+        let n = libm::floor(seconds) - state.steps;
+        if n > 0.0 {
             // Steps of the rate lie u, u + 1, … before now.
-            let u = after - libm::floor(after);
+            let u = seconds - libm::floor(seconds);
             let q = self.wander * self.wander;
-            let n = steps;
+            state.steps += n;
             let once = n * u + n * (n - 1.0) / 2.0;
             let twice = n * u * u + u * n * (n - 1.0) + (n - 1.0) * n * (2.0 * n - 1.0) / 6.0;
             state.a += q * twice;
@@ -198,6 +214,20 @@ impl Estimate {
     }
 }
 
+/// Mean and variance of half of what an exchange waited there more than back, if it waited `excess`
+/// in all: it lies within half of the excess about 0, with a density of exp(−`tilt` × it).
+fn uneven(excess: f64, tilt: f64) -> (f64, f64) {
+    let half = excess / 2.0;
+    let z = half * tilt;
+    let (mean, variance) = if z.abs() < SERIES_BELOW {
+        (z / 3.0 - z * z * z / 45.0, 1.0 / 3.0 - z * z / 15.0)
+    } else {
+        let sinh = libm::sinh(z);
+        (1.0 / libm::tanh(z) - 1.0 / z, 1.0 / (z * z) - 1.0 / (sinh * sinh))
+    };
+    (-half * mean, half * half * variance)
+}
+
 /// dx/dτ of an oscillator whose rate against true time is this ratio.
 fn by_raw(ratio: f64) -> f64 {
     ratio / (1.0 + ratio)
@@ -210,6 +240,8 @@ fn by_true(ratio: f64) -> f64 {
 
 /// An excess that small is not seen as smaller, s.
 const EXCESS_MIN: f64 = 1e-9;
+/// Below this the closed form loses more digits than the series has terms.
+const SERIES_BELOW: f64 = 1e-2;
 
 #[cfg(test)]
 #[path = "reference_tests.rs"]

@@ -1,4 +1,5 @@
-//! The reference filter is honest, optimal where that is known, and told what only a simulator knows.
+//! The reference filter is honest, optimal where that is known, and told what only a simulator
+//! knows.
 
 use super::*;
 use crate::random::Random;
@@ -79,18 +80,24 @@ fn pulses(seed: u64, sigma: f64, rate: u32, wander: f64) -> Run {
     tally.run()
 }
 
-/// Exchanges with an exact server over exponential queues, judged in between.
+/// Exchanges with an exact server over exponential queues alike, judged in between.
 fn exchanges(seed: u64, spread: f64, bases: [f64; 2], pause: i64, wander: f64) -> Run {
+    uneven_exchanges(seed, [spread, spread], bases, pause, wander)
+}
+
+/// The same over queues that wait so long on average there and back.
+fn uneven_exchanges(seed: u64, spreads: [f64; 2], bases: [f64; 2], pause: i64, wander: f64) -> Run {
     let mut oscillator = oscillator(seed, wander, 0.0);
     let mut reference = Reference::new(wander, 0.0, 3e-5, START);
-    let plan = |base| PathPlan {
-        base,
-        queueing: vec![Queueing::Exponential(spread)],
+    let plan = |way: usize| PathPlan {
+        base: bases[way],
+        queueing: vec![Queueing::Exponential(spreads[way])],
         ..PathPlan::default()
     };
-    let mut there = Path::new(&plan(bases[0]), seed ^ 1, START);
-    let mut back = Path::new(&plan(bases[1]), seed ^ 2, START);
-    let known = KnownPath { there: there.base(), back: back.base(), server: 0.0 };
+    let mut there = Path::new(&plan(0), seed ^ 1, START);
+    let mut back = Path::new(&plan(1), seed ^ 2, START);
+    let tilt = 1.0 / spreads[0] - 1.0 / spreads[1];
+    let known = KnownPath { there: there.base(), back: back.base(), server: 0.0, tilt };
     let mut tally = Tally::new();
     for number in 0..8_000 {
         let leaves = START + Duration::from_millis(300) + Duration::from_seconds(pause * number);
@@ -166,6 +173,50 @@ fn exchanges_are_weighed_by_their_round_trip() {
 }
 
 #[test]
+fn exact_pulses_at_the_ends_of_seconds_are_weighed_honestly() {
+    let mut oscillator = oscillator(7, 1e-9, 0.0);
+    let mut reference = Reference::new(1e-9, 0.0, 3e-5, START);
+    let mut surprises = Series::default();
+    for second in 0..20_000 {
+        let now = START + Duration::from_seconds(second);
+        let raw = oscillator.read(now);
+        reference.take_refclock(raw, now.offset_from(raw), 1e-24);
+        let look = now + Duration::from_millis(999);
+        let raw = oscillator.read(look);
+        let (error, variance) = reference.look_at(raw, look).unwrap();
+        if second > 1000 {
+            surprises.push(error * error / variance);
+        }
+    }
+    let mean = surprises.mean().unwrap();
+    assert!((mean - 1.0).abs() < 0.05, "{mean}");
+}
+
+#[test]
+fn queues_of_unlike_length_are_weighed_honestly_both_ways() {
+    for spreads in [[1e-5, 1e-3], [1e-3, 1e-5], [1e-4, 2e-4]] {
+        let run = over_seeds(|seed| uneven_exchanges(seed, spreads, [1e-4, 1e-4], 64, 1e-9));
+        honest(&run, 0.1);
+    }
+}
+
+#[test]
+fn a_wait_that_is_divided_unevenly_has_the_moments_of_its_density() {
+    for tilt in [-3e6, -2.1e4, -1.9e4, 1.0, 1e3, 1.9e4, 2.1e4, 1e5, 4e6] {
+        let (excess, steps) = (1e-6, 100_000);
+        let density = |d: f64| libm::exp(-tilt * d);
+        let at = |i: i32| (f64::from(i) + 0.5) / f64::from(steps) * excess - excess / 2.0;
+        let sum = |of: fn(f64) -> f64| (0..steps).map(|i| of(at(i)) * density(at(i))).sum::<f64>();
+        let (whole, first, second) = (sum(|_| 1.0), sum(|d| d), sum(|d| d * d));
+        let (mean, variance) = (first / whole, second / whole - first * first / (whole * whole));
+        let got = uneven(excess, tilt);
+        assert!((got.0 - mean).abs() < 1e-6 * excess, "{tilt}: {got:?} {mean:e}");
+        assert!((got.1 / variance - 1.0).abs() < 1e-5, "{tilt}: {got:?} {variance:e}");
+    }
+    assert_eq!(uneven(2.0, 1e9), (-1.0 + 1e-9, 1e-18));
+}
+
+#[test]
 fn a_known_asymmetry_costs_nothing() {
     let even = exchanges(3, 1e-4, [1e-4, 1e-4], 64, 1e-10);
     let odd = exchanges(3, 1e-4, [2e-4, 0.0], 64, 1e-10);
@@ -200,7 +251,7 @@ fn a_noisy_server_is_trusted_by_its_variance() {
         transmitted: START + ms(1),
         arrived: raw + ms(2),
     };
-    let path = KnownPath { there: ms(1), back: ms(1), server: 1e-8 };
+    let path = KnownPath { there: ms(1), back: ms(1), server: 1e-8, tilt: 0.0 };
     assert_eq!(reference.take_exchange(&stamps, &path), None);
     let at = raw + ms(1);
     assert!((reference.sigma_at(at).unwrap() - 1e-4).abs() < 1e-9);
@@ -245,4 +296,4 @@ fn the_errors_of_a_seed_are_fixed() {
     assert_eq!([run.innovation.to_bits(), run.rms.to_bits()], PINNED);
 }
 
-const PINNED: [u64; 2] = [4607188049320246103, 4533740692471046546];
+const PINNED: [u64; 2] = [4607188049320246235, 4533740692471045501];

@@ -1,6 +1,7 @@
 //! One run, and what several runs of a scenario come to.
 
 use super::assumptions::{Assumption, Broken};
+use super::beside;
 use super::happening::Happening;
 use super::mutation::Mutation;
 use super::oracle::{Law, Violation};
@@ -135,6 +136,7 @@ fn course(universe: &Universe) -> Course {
         duration: scenario.duration.seconds(),
         events: scenario.event.iter().map(span).collect(),
         moves: moves.map(span).collect(),
+        told: beside::told(universe),
     }
 }
 
@@ -149,6 +151,7 @@ fn expected(expect: &Expect, means: &Figures, outcomes: &[Outcome], failures: &m
         ("tightness", expect.tightness, means.tightness),
         ("tightness_without_path", expect.tightness_without_path, means.tightness_without_path),
         ("rms_vs_kalman", expect.rms_vs_kalman, means.rms_vs_kalman),
+        ("rms_vs_plain", expect.rms_vs_plain, means.rms_vs_plain),
         ("requests_per_day", expect.requests_per_day, means.requests_per_day),
         ("event_max", seconds(expect.event_max), means.event_max),
         ("recovery", seconds(expect.recovery), means.recovery),

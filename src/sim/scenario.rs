@@ -1,8 +1,8 @@
 //! The values of a scenario: who is in the universe, what happens to it, and what is expected.
 //!
-//! Plain data as a file or the swarm writes it, with names for references. [`super::Layout`] resolves
-//! them and says what cannot be; nothing here knows where a value came from. Times are spans from
-//! the start of the scenario, unless said otherwise.
+//! Plain data as a file or the swarm writes it, with names for references. [`super::Universe`]
+//! resolves them and says what cannot be; nothing here knows where a value came from. Times are
+//! spans from the start of the scenario, unless said otherwise.
 
 use std::collections::BTreeMap;
 
@@ -276,6 +276,16 @@ pub struct LinkEntry {
     pub back: Option<PathPlan>,
 }
 
+impl LinkEntry {
+    /// The laws of requests and of answers, if the node that asks is `from`; `reversed`: if it is
+    /// `to`.
+    pub(super) fn ways(&self, reversed: bool) -> [Option<&PathPlan>; 2] {
+        let [there, back] =
+            [&self.there, &self.back].map(|way| way.as_ref().or(self.both.as_ref()));
+        if reversed { [back, there] } else { [there, back] }
+    }
+}
+
 /// What must come out, in the mean over the seeds: nothing where a key is left out. Each is the
 /// largest value allowed, but for `coverage`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -297,6 +307,8 @@ pub struct Expect {
     pub tightness_without_path: Option<f64>,
     /// RMS over that of the reference.
     pub rms_vs_kalman: Option<f64>,
+    /// RMS over that of the better of two plain methods.
+    pub rms_vs_plain: Option<f64>,
     /// Requests that the judged node sent a day.
     pub requests_per_day: Option<f64>,
     /// Largest |error| from the event to two hours after its end.

@@ -5,9 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Queueing;
 use super::keys::{probability, seed_of, stream, within};
 use super::queueing::Queues;
+use super::{Mistake, Queueing};
 use crate::random::Random;
 use crate::time::{Duration, Scale, Timestamp, Utc};
 
@@ -46,12 +46,12 @@ impl StampPlan {
     ///
     /// # Errors
     /// The first key out of its range.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), Mistake> {
         let lists =
             [("latency", &self.latency), ("transmit", &self.transmit), ("receive", &self.receive)];
         for (key, laws) in lists {
-            for (law, number) in laws.iter().zip(1..) {
-                law.check().map_err(|why| format!("`{key}`, law {number}: {why}"))?;
+            for (index, law) in laws.iter().enumerate() {
+                law.check().map_err(|mistake| mistake.under(&format!("{key}[{index}]")))?;
             }
         }
         within("quantum", self.quantum, 0.0, 1.0, "seconds")?;

@@ -93,10 +93,12 @@ fn plans_are_read_and_checked() {
     let plan = read(r#"{"latency": [{"exponential": 2e-5}], "quantum": 1e-6}"#).unwrap();
     assert_eq!((plan.latency.len(), plan.check()), (1, Ok(())));
     assert!(read(r#"{"grain": 1e-6}"#).is_err());
-    let refused = |text: &str| read(text).unwrap().check().unwrap_err();
-    assert!(refused(r#"{"missing": 2}"#).starts_with("`missing` = 2"));
-    assert!(refused(r#"{"receive": [{"exponential": -1}]}"#).starts_with("`receive`, law 1"));
-    assert!(refused(r#"{"late": {"probability": 0.5, "by": -1}}"#).starts_with("`late.by` = -1"));
+    let refused = |text: &str| read(text).unwrap().check().unwrap_err().to_string();
+    assert!(refused(r#"{"missing": 2}"#).starts_with("missing: is 2;"));
+    assert!(
+        refused(r#"{"receive": [{"exponential": -1}]}"#).starts_with("receive[0].exponential: ")
+    );
+    assert!(refused(r#"{"late": {"probability": 0.5, "by": -1}}"#).starts_with("late.by: is -1;"));
 }
 
 const PINNED: [i128; 4] = [-185651456436483, 244599991479438, -228130092595505, 383068563433718];

@@ -118,7 +118,7 @@ impl World<'_> {
     fn stamped(&mut self, place: usize, turn: impl FnOnce(Option<Timestamp<System>>) -> Turn) {
         let now = self.now;
         let node = &mut self.nodes[place];
-        if matches!(node.halt, Some(Halt::Asleep(_))) {
+        if matches!(node.halt, Some(Halt::Asleep(_) | Halt::Down(_))) {
             return;
         }
         let stamp = node.stamps.receive(now);
@@ -249,7 +249,7 @@ impl World<'_> {
         let stamp = node.stamps.cut(stamp);
         let kind = emission.kind;
         match node.halt {
-            Some(Halt::Asleep(_)) => {}
+            Some(Halt::Asleep(_) | Halt::Down(_)) => {}
             Some(Halt::Stalled) if node.backlog.len() >= BACKLOG_MAX => {}
             Some(Halt::Stalled) => {
                 let stamp = (emission.channel == Channel::Pulse).then_some(stamp);
@@ -276,6 +276,7 @@ impl World<'_> {
         if place == self.universe.judge {
             let clock = self.nodes[place].engine.clock();
             self.beside.hear(reading, clock, &self.links, self.now);
+            self.plain.hear(reading, clock, self.now);
         }
         self.nodes[place].hear(reading);
     }

@@ -4,11 +4,13 @@
 //! that whoever read a file can say on which line. A link joins two names whichever way it was
 //! written; two nodes that ask one another share it.
 
+use core::fmt;
+
 use super::happening::Direction;
-use super::scenario::{Leaping, NodeEntry, ReceiverRole, Scenario, SourceEntry};
+use super::scenario::{Leaping, LinkEntry, NodeEntry, ReceiverRole, Scenario, SourceEntry};
 use super::truth::{Leap, Truth};
 use crate::sample::SourceId;
-use crate::time::{Date, Duration, LeapTable};
+use crate::time::{Date, Duration, LeapTable, Span};
 
 /// A scenario that can be run.
 #[derive(Clone, Debug)]
@@ -31,6 +33,24 @@ pub struct Mistake {
     pub path: String,
     /// What is wrong, and what would be right.
     pub reason: String,
+}
+
+impl Mistake {
+    /// Of this key.
+    pub(super) fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { path: path.into(), reason: reason.into() }
+    }
+
+    /// The same, where its path begins at this key of something larger.
+    pub(super) fn under(self, key: &str) -> Self {
+        Self { path: format!("{key}.{}", self.path), ..self }
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.reason)
+    }
 }
 
 /// Where a source's readings come from.
@@ -107,9 +127,9 @@ struct Check<'s> {
     mistakes: Vec<Mistake>,
 }
 
-impl Check<'_> {
+impl<'s> Check<'s> {
     fn mistake(&mut self, path: impl Into<String>, reason: impl Into<String>) {
-        self.mistakes.push(Mistake { path: path.into(), reason: reason.into() });
+        self.mistakes.push(Mistake::new(path, reason));
     }
 
     fn values(&mut self) {
@@ -118,7 +138,8 @@ impl Check<'_> {
         if scenario.duration.0 < Duration::SECOND || scenario.duration.0 > longest {
             self.mistake("duration", "is out of range; a second to ten years");
         }
-        if scenario.settle().is_negative() || scenario.settle() >= scenario.duration.0 {
+        let judged = |settle: Span| settle.0 >= Duration::ZERO && settle.0 < scenario.duration.0;
+        if scenario.settle.is_some_and(|settle| !judged(settle)) {
             self.mistake("settle", "leaves nothing to judge; between 0 and `duration`");
         }
         if scenario.node.is_empty() {
@@ -130,13 +151,14 @@ impl Check<'_> {
             (scenario.receiver.len(), "receiver"),
         ] {
             if count > MEMBERS_MAX {
-                self.mistake(key, format!("there are {count}; at most {MEMBERS_MAX}"));
+                self.mistake(key, format!("is there {count} times; at most {MEMBERS_MAX}"));
             }
         }
         for (index, event) in scenario.event.iter().enumerate() {
             event.check(index, scenario.duration.0, &mut self.mistakes);
         }
         for (index, link) in scenario.link.iter().enumerate() {
+            self.ends(index, link);
             let ways = (link.there.is_some() || link.both.is_some())
                 && (link.back.is_some() || link.both.is_some());
             if !ways {
@@ -154,39 +176,35 @@ impl Check<'_> {
     fn models(&mut self) {
         let scenario = self.scenario;
         for (index, node) in scenario.node.iter().enumerate() {
-            self.model(format!("node[{index}].oscillator"), node.oscillator.check());
-            self.model(format!("node[{index}].stamps"), node.stamps.check());
+            self.model(&format!("node[{index}].oscillator"), node.oscillator.check());
+            self.model(&format!("node[{index}].stamps"), node.stamps.check());
         }
         for (index, server) in scenario.server.iter().enumerate() {
-            self.model(format!("server[{index}].model"), server.model.check());
-            let follows = server.model.follows.as_ref();
-            if let Some(name) = follows.filter(|n| !scenario.node.iter().any(|o| o.name == **n)) {
-                let path = format!("server[{index}].model.follows");
-                self.mistake(path, format!("no node is named \"{name}\""));
+            self.model(&format!("server[{index}].model"), server.model.check());
+            if let Some(name) = &server.model.follows {
+                self.found(&format!("server[{index}].model.follows"), name, "node", &self.nodes());
             }
         }
         for (index, receiver) in scenario.receiver.iter().enumerate() {
-            self.model(format!("receiver[{index}].model"), receiver.model.check());
+            self.model(&format!("receiver[{index}].model"), receiver.model.check());
         }
         for (index, link) in scenario.link.iter().enumerate() {
             for (key, path) in [("both", &link.both), ("there", &link.there), ("back", &link.back)]
             {
                 if let Some(path) = path {
-                    self.model(format!("link[{index}].{key}"), path.check());
+                    self.model(&format!("link[{index}].{key}"), path.check());
                 }
             }
         }
         for (index, event) in scenario.event.iter().enumerate() {
             if let Some(fault) = &event.fault {
-                self.model(format!("event[{index}].fault"), fault.check());
+                self.model(&format!("event[{index}].fault"), fault.check());
             }
         }
     }
 
-    fn model(&mut self, path: String, checked: Result<(), String>) {
-        if let Err(reason) = checked {
-            self.mistake(path, reason);
-        }
+    fn model(&mut self, path: &str, checked: Result<(), Mistake>) {
+        self.mistakes.extend(checked.err().map(|mistake| mistake.under(path)));
     }
 
     fn node(&mut self, index: usize, node: &NodeEntry) {
@@ -222,12 +240,16 @@ impl Check<'_> {
             if !(1..=15).contains(&local.stratum) {
                 self.mistake(path("local.stratum"), "is out of range; 1 to 15");
             }
-            if local.uncertainty.0.is_negative() || local.wait.0.is_negative() {
-                self.mistake(path("local"), "is out of range; no span of it can be negative");
+            for (key, span) in [("uncertainty", local.uncertainty), ("wait", local.wait)] {
+                if span.0.is_negative() {
+                    let path = path(&format!("local.{key}"));
+                    self.mistake(path, "is out of range; it cannot be negative");
+                }
             }
         }
         if node.source.len() > SourceId::COUNT_MAX {
-            self.mistake(path("source"), format!("more than {}", SourceId::COUNT_MAX));
+            let (count, most) = (node.source.len(), SourceId::COUNT_MAX);
+            self.mistake(path("source"), format!("is there {count} times; at most {most}"));
         }
         for (at, source) in node.source.iter().enumerate() {
             self.source(&format!("node[{index}].source[{at}]"), source);
@@ -235,6 +257,9 @@ impl Check<'_> {
     }
 
     fn source(&mut self, path: &str, source: &SourceEntry) {
+        if source.name.as_ref().is_some_and(|name| !is_name(name)) {
+            self.mistake(format!("{path}.name"), format!("a name has 1 to {NAME_MAX} characters"));
+        }
         let polls = -6..=17;
         let (least, most) = (source.minpoll.unwrap_or(6), source.maxpoll.unwrap_or(10));
         for (key, poll) in [("minpoll", source.minpoll), ("maxpoll", source.maxpoll)] {
@@ -281,7 +306,7 @@ impl Check<'_> {
         let all: Vec<(String, &String)> = nodes.chain(servers).chain(receivers).collect();
         for (index, (path, name)) in all.iter().enumerate() {
             let path = format!("{path}.name");
-            if name.is_empty() || name.len() > NAME_MAX || name.chars().any(char::is_control) {
+            if !is_name(name) {
                 self.mistake(path, format!("a name has 1 to {NAME_MAX} characters"));
             } else if all[..index].iter().any(|(_, other)| other == name) {
                 self.mistake(path, format!("\"{name}\" is the name of another; names are unique"));
@@ -294,8 +319,7 @@ impl Check<'_> {
 
     fn judge(&mut self) -> usize {
         let Some(name) = &self.scenario.judge else { return 0 };
-        let judge = self.scenario.node.iter().position(|node| node.name == *name);
-        self.found("judge", name, judge, "node")
+        self.found("judge", name, "node", &self.nodes())
     }
 
     fn leap(&mut self) -> Option<Leap> {
@@ -320,9 +344,11 @@ impl Check<'_> {
             let path = format!("node[{node}].source[{index}]");
             let twice = |other: &SourceEntry| name_of(other) == name_of(source);
             if entry.source[..index].iter().any(twice) {
+                let keys = [("name", &source.name), ("server", &source.server)];
+                let key = keys.iter().find(|(_, name)| name.is_some()).map_or("receiver", |k| k.0);
                 let reason =
-                    format!("\"{}\" is another source; give one a `name`", name_of(source));
-                self.mistake(path.clone(), reason);
+                    format!("\"{}\" is another source; give each its `name`", name_of(source));
+                self.mistake(format!("{path}.{key}"), reason);
             }
             ways.push(match (&source.server, &source.receiver) {
                 (Some(server), None) => self.asked(node, &path, server),
@@ -348,7 +374,12 @@ impl Check<'_> {
                 self.mistake(path.clone(), "a node cannot ask itself");
                 Asked::Node(other)
             }
-            (None, other) => Asked::Node(self.found(&path, name, other, "server or node")),
+            (None, Some(other)) => Asked::Node(other),
+            (None, None) => {
+                let known = [self.servers(), self.nodes()].concat();
+                self.found(&path, name, "server or node", &known);
+                Asked::Node(0)
+            }
         };
         let mut links = scenario.link.iter().enumerate();
         let joined = links.find_map(|(index, link)| {
@@ -358,21 +389,24 @@ impl Check<'_> {
         });
         let known = server.is_some() || other.is_some();
         if joined.is_none() && known && other != Some(node) {
-            self.mistake(path, format!("no [[link]] joins \"{from}\" and \"{name}\""));
+            let reason = format!("no [[link]] joins \"{from}\" and \"{name}\"; it needs one");
+            self.mistake(path, reason);
         }
         let (link, reversed) = joined.unwrap_or_default();
         Way::Asked { whom, link, reversed }
     }
 
-    fn heard(&mut self, node: usize, path: &str, source: &SourceEntry, name: &String) -> Way {
-        let receiver = self.scenario.receiver.iter().position(|r| r.name == *name);
-        let receiver = self.found(&format!("{path}.receiver"), name, receiver, "receiver");
+    fn heard(&mut self, node: usize, path: &str, source: &SourceEntry, name: &str) -> Way {
+        let receiver = self.found(&format!("{path}.receiver"), name, "receiver", &self.receivers());
         if let Some(text) = &source.text {
             let sources = &self.scenario.node[node].source;
             let is_text =
                 |s: &SourceEntry| name_of(s) == text && s.role == Some(ReceiverRole::Text);
             if !sources.iter().any(is_text) {
-                let reason = format!("no source \"{text}\" of this node has role = \"text\"");
+                let texts = sources.iter().filter(|s| s.role == Some(ReceiverRole::Text));
+                let known = known(&texts.map(name_of).collect::<Vec<_>>());
+                let reason =
+                    format!("no source \"{text}\" of this node has role = \"text\"; {known}");
                 self.mistake(format!("{path}.text"), reason);
             }
         }
@@ -385,16 +419,13 @@ impl Check<'_> {
         let path = |key: &str| format!("event[{index}].{key}");
         let mut deed = Deed::default();
         if let Some(name) = &event.node {
-            let node = scenario.node.iter().position(|node| node.name == *name);
-            deed.node = self.found(&path("node"), name, node, "node");
+            deed.node = self.found(&path("node"), name, "node", &self.nodes());
         }
         if let Some(name) = &event.server {
-            let server = scenario.server.iter().position(|server| server.name == *name);
-            deed.server = self.found(&path("server"), name, server, "server");
+            deed.server = self.found(&path("server"), name, "server", &self.servers());
         }
         if let Some(name) = &event.receiver {
-            let receiver = scenario.receiver.iter().position(|receiver| receiver.name == *name);
-            deed.receiver = self.found(&path("receiver"), name, receiver, "receiver");
+            deed.receiver = self.found(&path("receiver"), name, "receiver", &self.receivers());
         }
         let ends = [&event.from, &event.to];
         for (link, entry) in scenario.link.iter().enumerate() {
@@ -412,7 +443,11 @@ impl Check<'_> {
             }
         }
         if deed.lanes.is_empty() && ends.iter().any(|end| end.is_some()) {
-            self.mistake(path("to"), "no [[link]] joins these two");
+            let links = scenario.link.iter().map(|link| format!("{} to {}", link.from, link.to));
+            let links: Vec<String> = links.collect();
+            let known = known(&links.iter().map(String::as_str).collect::<Vec<_>>());
+            let key = if event.to.is_some() { "to" } else { "from" };
+            self.mistake(path(key), format!("no [[link]] is meant by this; {known}"));
         }
         deed
     }
@@ -423,7 +458,9 @@ impl Check<'_> {
         for (name, verdicts) in &self.scenario.expect.verdict {
             let path = format!("expect.verdict.{name}");
             if !node.source.iter().any(|source| name_of(source) == name) {
-                self.mistake(path.clone(), format!("\"{}\" has no such source", node.name));
+                let known = known(&node.source.iter().map(name_of).collect::<Vec<_>>());
+                let reason = format!("\"{}\" has no such source; {known}", node.name);
+                self.mistake(path.clone(), reason);
             }
             for verdict in verdicts.split('|').map(str::trim) {
                 let known = crate::mitigation::Verdict::ALL.iter().any(|v| v.name() == verdict);
@@ -453,6 +490,7 @@ impl Check<'_> {
             ("tightness", expect.tightness),
             ("tightness_without_path", expect.tightness_without_path),
             ("rms_vs_kalman", expect.rms_vs_kalman),
+            ("rms_vs_plain", expect.rms_vs_plain),
             ("requests_per_day", expect.requests_per_day),
         ];
         let spans = spans.into_iter().map(|(key, span)| (key, span.map(|s| s.seconds())));
@@ -462,25 +500,70 @@ impl Check<'_> {
             .map(|(key, _)| key)
             .collect();
         let share = expect.coverage.is_none_or(|share| (0.0..=1.0).contains(&share));
-        let of_events = expect.event_max.is_some() || expect.recovery.is_some();
+        let of_events =
+            [("event_max", expect.event_max.is_some()), ("recovery", expect.recovery.is_some())];
         for key in wrong {
             self.mistake(format!("expect.{key}"), "is out of range; 0 and more");
         }
         if !share {
             self.mistake("expect.coverage", "is out of range; 0 to 1");
         }
-        if of_events && self.scenario.event.is_empty() {
-            self.mistake("expect", "`event_max` and `recovery` need an [[event]]; there is none");
+        for (key, _) in of_events.iter().filter(|(_, is_there)| *is_there) {
+            if self.scenario.event.is_empty() {
+                self.mistake(format!("expect.{key}"), "needs an [[event]], and there is none");
+            }
         }
     }
 
-    /// The place of a name, or a fault and the first place.
-    fn found(&mut self, path: &str, name: &str, place: Option<usize>, what: &str) -> usize {
+    /// A link joins a node and whom it asks.
+    fn ends(&mut self, index: usize, link: &LinkEntry) {
+        let (nodes, known) = (self.nodes(), [self.servers(), self.nodes()].concat());
+        for (key, name) in [("from", &link.from), ("to", &link.to)] {
+            self.found(&format!("link[{index}].{key}"), name, "server or node", &known);
+        }
+        let asks = [&link.from, &link.to].into_iter().any(|end| nodes.contains(&end.as_str()));
+        if !asks && known.contains(&link.from.as_str()) && known.contains(&link.to.as_str()) {
+            let reason = "joins two servers, of which none asks; one end is a node";
+            self.mistake(format!("link[{index}].from"), reason);
+        }
+    }
+
+    fn nodes(&self) -> Vec<&'s str> {
+        self.scenario.node.iter().map(|node| node.name.as_str()).collect()
+    }
+
+    fn servers(&self) -> Vec<&'s str> {
+        self.scenario.server.iter().map(|server| server.name.as_str()).collect()
+    }
+
+    fn receivers(&self) -> Vec<&'s str> {
+        self.scenario.receiver.iter().map(|receiver| receiver.name.as_str()).collect()
+    }
+
+    /// The place of a name among these, or a fault and the first place.
+    fn found(&mut self, path: &str, name: &str, what: &str, names: &[&str]) -> usize {
+        let place = names.iter().position(|known| *known == name);
         if place.is_none() {
-            self.mistake(path, format!("no {what} is named \"{name}\""));
+            self.mistake(path, format!("no {what} is named \"{name}\"; {}", known(names)));
         }
         place.unwrap_or(0)
     }
+}
+
+/// What a name could have been.
+fn known(names: &[&str]) -> String {
+    let shown = names.iter().take(NAMES_SHOWN).copied().collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => "there is none".to_owned(),
+        count if count > NAMES_SHOWN => {
+            format!("there is {shown} and {} more", count - NAMES_SHOWN)
+        }
+        _ => format!("there is {shown}"),
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= NAME_MAX && !name.chars().any(char::is_control)
 }
 
 /// Ten years.
@@ -488,5 +571,7 @@ const DURATION_MAX: i64 = 10 * 31_556_952;
 /// Nodes, servers and receivers each.
 const MEMBERS_MAX: usize = 250;
 const NAME_MAX: usize = 32;
+/// Names that a mistake lists.
+const NAMES_SHOWN: usize = 8;
 /// What the servo allows: one second in twelve.
 const SLEW_MAX_PPM: f64 = 83_333.0;

@@ -8,6 +8,7 @@ use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Mistake;
 use super::keys::{Announcement, SPAN_MAX, seed_of, span, stream, within};
 use super::stamps::{StampPlan, Stamps};
 use crate::random::Random;
@@ -132,7 +133,7 @@ impl ServerPlan {
     ///
     /// # Errors
     /// The first key out of its range.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), Mistake> {
         within("stratum", self.stratum.into(), 1.0, 15.0, "hops from a reference clock")?;
         within("root_delay", self.root_delay, 0.0, 1e3, "seconds")?;
         within("root_dispersion", self.root_dispersion, 0.0, 1e3, "seconds")?;
@@ -152,7 +153,7 @@ impl ServerPlan {
             span("drift.at", drift.at)?;
         }
         within("hold", self.hold, 0.0, 10.0, "seconds")?;
-        self.stamps.check().map_err(|why| format!("`stamps`: {why}"))
+        self.stamps.check().map_err(|mistake| mistake.under("stamps"))
     }
 }
 

@@ -17,6 +17,7 @@ use super::mutation::Mutation;
 use super::node::{Halt, Node};
 use super::oracle::{Law, Look, Loops, Violations};
 use super::outcome::Judged;
+use super::plain::Plain;
 use super::queue::{Queue, Rank};
 use super::record::{Record, Recorder, Sight};
 use super::turn::{Stream, Turn};
@@ -39,6 +40,7 @@ pub struct World<'u> {
     /// For each link the way as it is written, and the way back.
     pub(super) links: Vec<[Path; 2]>,
     pub(super) beside: Beside,
+    pub(super) plain: Plain,
     pub(super) witness: Witness,
     log: Log,
     loops: Loops,
@@ -99,6 +101,7 @@ impl<'u> World<'u> {
             receivers: (0..).zip(&scenario.receiver).map(receiver).collect(),
             links: (0..).zip(&scenario.link).map(link).collect(),
             beside: Beside::of(universe),
+            plain: Plain::of(universe),
             witness: Witness::of(universe),
             log: Log::new(),
             violations: Violations::default(),
@@ -352,13 +355,17 @@ impl<'u> World<'u> {
                 node.watch.look(&look, truth, &mut self.violations)
             };
             if place == self.universe.judge {
+                let beside = self.beside.look(raw, now);
                 let judged = Judged {
                     error: error.seconds(),
                     peak: error.seconds().abs().max(core::mem::take(&mut self.peak)),
                     bound: look.bound().seconds(),
                     path: look.term(Term::Path),
                     claimed: look.claims() && !asleep,
-                    reference: self.beside.error(raw, now),
+                    reference: beside.map(|(error, _)| error),
+                    reference_variance: beside.map_or(0.0, |(_, variance)| variance),
+                    apart: self.beside.is_apart(now, node.engine.reports().map(|r| r.verdict)),
+                    plain: self.plain.errors(raw, now),
                 };
                 self.judged.push(judged);
                 if let Some(recorder) = &mut self.recorder {

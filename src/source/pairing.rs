@@ -212,7 +212,9 @@ pub fn sample_of_text(
     utc: Timestamp<Utc>,
     delay: Option<(Duration, Duration)>,
 ) -> Sample {
-    let (delay, spread) = delay.unwrap_or((UNKNOWN_DELAY, UNKNOWN_DELAY));
+    // Who declares an offset has measured the delay.
+    let middle = if declared.offset == Duration::ZERO { UNKNOWN_DELAY } else { Duration::ZERO };
+    let (delay, spread) = delay.unwrap_or((middle, UNKNOWN_DELAY));
     let serial = spread.seconds() * SPREAD_MARGIN;
     Sample {
         source,

@@ -113,6 +113,7 @@ fn the_core_does_not_touch_the_world() {
         "use std::time;\n",
         "use std::{fmt, fs::File};\n",
         "use std::net::IpAddr;\n",
+        "use std::hash::{BuildHasher, RandomState};\n",
         "use std::os::unix::net::UnixStream;\n",
         "fn f() { std::process::exit(1) }\n",
         "fn f() { ::std::env::args(); }\n",

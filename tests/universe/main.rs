@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a folder that cannot be written fails the test")]
 
 mod deeds;
+mod draws;
 mod leap;
 mod program;
 mod worlds;

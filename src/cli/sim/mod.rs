@@ -1,4 +1,5 @@
-//! `maser sim FILE…` and `maser sim --swarm`: runs scenarios, or random worlds, in a universe where true time is known, and judges them.
+//! `maser sim FILE…` and `maser sim --swarm`: runs scenarios, or random worlds, in a universe where
+//! true time is known, and judges them.
 //!
 //! Every file is checked before the first one runs. Exit code 1 when a file is wrong, when what a
 //! scenario expects does not come out, or when the oracle finds a fault.
@@ -34,14 +35,14 @@ pub(super) struct SimArgs {
     /// Runs at a time; as many as there are processors unless said.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
-    /// Write the figures to this file, as JSON.
+    /// Write the figures, or what the swarm came to, to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write a test report to this file, as JUnit's XML.
     #[arg(long, value_name = "FILE", conflicts_with = "swarm")]
     junit: Option<PathBuf>,
     /// Write a page with plots of each scenario's first seed to this file, as HTML.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "swarm")]
     report: Option<PathBuf>,
 }
 
@@ -68,7 +69,7 @@ pub(super) fn run(args: &SimArgs) -> Result<ExitCode, Failure> {
     if args.swarm.swarm {
         return swarm::run(&args.swarm, args.jobs, args.json.as_deref());
     }
-    let universes = load(&args.files)?;
+    let universes = config::scenario::load_all(&args.files).map_err(Failure::new)?;
     let ran = work::run(&universes, args.seeds, args.jobs, args.report.is_some());
     if let Some(path) = &args.json {
         write(path, &json::report(&ran)?)?;
@@ -83,19 +84,6 @@ pub(super) fn run(args: &SimArgs) -> Result<ExitCode, Failure> {
     print(&table::report(&ran))?;
     let ok = ran.iter().all(|ran| ran.summary.is_ok());
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(super::FAILURE) })
-}
-
-/// All scenarios, or everything that is wrong with any of them.
-fn load(files: &[PathBuf]) -> Result<Vec<Universe>, Failure> {
-    let mut universes = Vec::with_capacity(files.len());
-    let mut wrong: Vec<String> = Vec::new();
-    for path in files {
-        match config::scenario::load(path) {
-            Ok(universe) => universes.push(universe),
-            Err(errors) => wrong.push(errors.to_string()),
-        }
-    }
-    if wrong.is_empty() { Ok(universes) } else { Err(Failure::new(wrong.join("\n"))) }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

@@ -30,7 +30,8 @@ pub(super) struct SwarmArgs {
     #[arg(long, conflicts_with = "files")]
     pub swarm: bool,
     /// For so long; 60 unless a count is given.
-    #[arg(long, value_name = "S", requires = "swarm", conflicts_with_all = ["files", "worlds", "world"])]
+    #[arg(long, value_name = "S", requires = "swarm")]
+    #[arg(conflicts_with_all = ["files", "worlds", "world"])]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     seconds: Option<u32>,
     /// So many worlds.
@@ -38,7 +39,7 @@ pub(super) struct SwarmArgs {
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     worlds: Option<u64>,
     /// One world, by its seed; it is told what it is made of, and shrunk if it fails.
-    #[arg(long, value_name = "SEED", requires = "swarm", conflicts_with = "files")]
+    #[arg(long, value_name = "SEED", requires = "swarm", conflicts_with_all = ["files", "jobs"])]
     world: Option<u64>,
     /// The first seed.
     #[arg(long, value_name = "SEED", requires = "swarm", conflicts_with_all = ["files", "world"])]
@@ -53,7 +54,7 @@ pub(super) fn run(
 ) -> Result<ExitCode, Failure> {
     tell_the_world_of_a_panic();
     if let Some(seed) = args.world {
-        return one(seed);
+        return one(seed, json);
     }
     let begin = Instant::now();
     let limit = Limit {
@@ -152,11 +153,20 @@ fn keep(shared: &Mutex<Shared>, trial: Trial, twice: bool, watched: bool) {
 }
 
 /// One world: what it is, and what came of it.
-fn one(seed: u64) -> Result<ExitCode, Failure> {
+fn one(seed: u64, json: Option<&Path>) -> Result<ExitCode, Failure> {
+    let begin = Instant::now();
     // Told before it runs: a panic ends the program.
     print(&config::scenario::text(&swarm::scenario(seed)).map_err(Failure::new)?)?;
     RUNNING.set(Some(seed));
     let trial = swarm::trial(seed, true);
+    let took = begin.elapsed().as_secs_f64();
+    if let Some(path) = json {
+        let mut tally = Tally::default();
+        tally.add(&trial);
+        tally.repeated = 1;
+        let failed = if trial.faults.is_empty() { &[] } else { core::slice::from_ref(&trial) };
+        super::write(path, &report(&tally, failed, took)?)?;
+    }
     let mut out = String::from("\n");
     for broken in trial.outcome.broken() {
         let name = broken.assumption.name();

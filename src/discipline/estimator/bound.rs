@@ -35,6 +35,13 @@ impl Estimator {
         Some((low - x, high - x))
     }
 
+    /// What the oscillator may have gone astray in `age` seconds until `at`, beyond its rate, s; `None`
+    /// before the first sample.
+    pub fn astray(&self, at: Timestamp<Raw>, age: f64) -> Option<f64> {
+        let bank = self.bank.as_ref()?.predicted((at - self.at).seconds().max(0.0));
+        Some(drift(&bank, self.sigmas(at), age).uncertain)
+    }
+
     /// Sigmas that make a bound. At the start neither the few samples nor the short time show what
     /// the oscillator does.
     pub(super) fn sigmas(&self, at: Timestamp<Raw>) -> f64 {
@@ -52,6 +59,7 @@ impl Estimator {
             frequency: best.d,
             wander: wander * wander,
             factor: self.sigmas(at),
+            ageing: self.ageing.sigma(),
             ..NoiseGrowth::default()
         };
         for (filter, q) in now.live() {

@@ -13,10 +13,12 @@ mod bound;
 mod exchange;
 mod surprise;
 
+use super::ageing::Ageing;
 use super::bank::Bank;
 use super::crowd::Crowd;
 use super::evidence::Evidence;
 use super::filter::Filter;
+use super::memory::Memory;
 use super::noise::{Noise, seconds_of_day};
 use super::server::{Polls, Server};
 use super::suspects::Suspects;
@@ -35,6 +37,9 @@ pub struct Estimator {
     clocks: Vec<Option<Noise>>,
     crowd: Crowd,
     suspects: Vec<Suspects>,
+    ageing: Ageing,
+    /// What was known before the first sample.
+    recalled: Option<Memory>,
     started: Timestamp<Raw>,
     /// Counts changes of the estimate by anything but time.
     revision: u64,
@@ -140,6 +145,8 @@ impl Default for Estimator {
             clocks: vec![None; SourceId::COUNT_MAX],
             crowd: Crowd::default(),
             suspects: vec![Suspects::default(); SourceId::COUNT_MAX],
+            ageing: Ageing::default(),
+            recalled: None,
             started: Timestamp::EPOCH,
             revision: 0,
             kept: 0.0,
@@ -253,6 +260,8 @@ impl Estimator {
     /// Forgets everything but the noise of the clocks: the oscillator is another one.
     pub fn restart(&mut self) {
         self.revision += 1;
+        self.ageing = Ageing::default();
+        self.recalled = None;
         self.kept = 0.0;
         self.bank = None;
         self.crowd = Crowd::default();
@@ -289,6 +298,7 @@ impl Estimator {
             *at = *at + by;
         }
         self.suspects.iter_mut().for_each(|suspects| suspects.moved(by));
+        self.ageing.moved(by);
         self.crowd.moved(by);
         if let Some(bank) = &mut self.bank {
             bank.open(sigma * sigma, 0.0);
@@ -300,10 +310,42 @@ impl Estimator {
         self.base += by;
     }
 
+    /// Before the first sample: what is known of the oscillator and its clocks from before.
+    pub fn recall(&mut self, memory: &Memory) {
+        for (source, sigma) in memory.known_noise() {
+            self.clocks[source.index() % SourceId::COUNT_MAX] = Some(Noise::recalled(sigma));
+        }
+        self.ageing = Ageing::recalled(memory.ageing, memory.ageing_sigma);
+        self.recalled = Some(*memory);
+    }
+
+    /// What is worth keeping over a restart; `None` before the rate is known.
+    pub fn memory(&self, at: Timestamp<Raw>) -> Option<Memory> {
+        let estimate = self.estimate(at)?;
+        let noise = |noise: &Option<Noise>| {
+            noise.as_ref().map_or(0.0, |noise| libm::sqrt(noise.variance()))
+        };
+        Some(Memory {
+            frequency: estimate.frequency,
+            frequency_sigma: libm::sqrt(estimate.noise.frequency),
+            wander: estimate.wander,
+            ageing: self.ageing.rate(),
+            ageing_sigma: self.ageing.sigma(),
+            noise: core::array::from_fn(|id| self.clocks.get(id).map_or(0.0, noise)),
+        })
+    }
+
     fn start(&mut self, source: SourceId, at: Timestamp<Raw>, filter: &Filter) {
         self.at = at;
         self.started = at;
-        self.bank = Some(Bank::starting(*filter));
+        let mut bank = Bank::starting(*filter);
+        if let Some(memory) = self.recalled.take() {
+            let known = filter.with_rate(memory.frequency.ratio(), memory.frequency_sigma);
+            bank = Bank::starting(known);
+            bank.expect_wander(memory.wander);
+        }
+        bank.ageing = self.ageing.rate();
+        self.bank = Some(bank);
         self.note_believed(source, at);
     }
 
@@ -336,6 +378,11 @@ impl Estimator {
         }
         self.last_believed = Some((at, source));
         self.believed += 1;
+        if let Some(bank) = &mut self.bank {
+            let best = bank.best();
+            self.ageing.take(at, best.f, best.d, bank.wander());
+            bank.ageing = self.ageing.rate();
+        }
     }
 
     fn noise_of(&mut self, source: SourceId, sigma: f64) -> &mut Noise {

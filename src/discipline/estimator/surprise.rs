@@ -5,6 +5,7 @@ use super::bound::BOUND_FACTOR;
 use super::{Estimator, Outcome};
 use crate::discipline::evidence::{Evidence, GATE};
 use crate::discipline::filter::{FREQUENCY_PRIOR, Filter};
+use crate::discipline::server::Server;
 use crate::discipline::suspects::{Kind, Shape, Suspect, Suspects};
 use crate::sample::SourceId;
 use crate::time::{Duration, Frequency, Raw, Timestamp};
@@ -109,6 +110,20 @@ impl Estimator {
         !self.follows_a_clock(at)
             && (low > unsure || high < -unsure)
             && !self.crowd.pulls(at).any(|(id, _)| contradicts(id))
+            && !self.is_outvoted(source, at, unsure)
+    }
+
+    /// Whether most of the servers in use, one as near as this among them, find the estimate possible
+    /// within `unsure`, s: then it is more likely that this one is wrong.
+    fn is_outvoted(&self, source: SourceId, at: Timestamp<Raw>, unsure: f64) -> bool {
+        let Some(base) = self.crowd.find(source).map(Server::base) else { return false };
+        let agrees = |id| {
+            id != source
+                && self.correctness_of(id, at).is_some_and(|(a, b)| a <= unsure && b >= -unsure)
+        };
+        let agreeing = || self.crowd.used(at).filter(|(id, _)| agrees(*id));
+        2 * agreeing().count() > self.crowd.used(at).count()
+            && agreeing().any(|(_, server)| server.base() < AS_NEAR * base)
     }
 
     /// How far the estimate is from all that a server can be right about, s. Its exchanges agree with
@@ -132,7 +147,7 @@ impl Estimator {
         self.revision += 1;
         let last = self.last_move.replace(at).unwrap_or(self.started);
         if let Some(bank) = &mut self.bank {
-            bank.open_gathered(by, (at - last).seconds().max(1.0));
+            bank.open_gathered(by, (at - last).seconds().max(GATHERED_IN));
             self.crowd.estimate_moved(by, source, &bank.best());
         }
         self.suspects.iter_mut().for_each(Suspects::clear);
@@ -196,6 +211,7 @@ impl Estimator {
     /// The filters stand at `now` and were opened; `x` may have stepped by `by`, s.
     fn begin_again(&mut self, now: Timestamp<Raw>, by: f64) {
         self.revision += 1;
+        self.ageing.interrupt();
         self.at = now;
         self.suspects.iter_mut().for_each(Suspects::clear);
         if let Some(bank) = &self.bank {
@@ -213,7 +229,12 @@ impl Estimator {
     }
 }
 
+/// Two sources that move the estimate one after the other contradict one another: less time than
+/// this, s, is no time for a rate to gather anything.
+const GATHERED_IN: f64 = 64.0;
 /// After a step of phase the rate is a little less sure.
 const STEP_FREQUENCY_VARIANCE: f64 = 1e-14;
+/// Servers whose bases differ by less than this factor are equally near.
+const AS_NEAR: f64 = 1.25;
 /// Another source that has not answered quick polls by then is no witness, s.
 const WITNESS_WITHIN: f64 = 10.0;

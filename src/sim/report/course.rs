@@ -152,6 +152,7 @@ const fn named(what: What) -> &'static str {
         What::JumpOscillator => "jump of the oscillator's count",
         What::JumpFrequency => "jump of the oscillator's rate",
         What::Stall => "the process is stopped",
+        What::Restart => "the daemon starts anew",
         What::Suspend => "the machine sleeps",
         What::Block => "no packet passes",
         What::Loss => "packets are lost",

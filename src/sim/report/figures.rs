@@ -74,7 +74,7 @@ fn row(seed: &str, figures: &Figures, log: &str, out: &mut String) {
     let _ = writeln!(out, "<td><code>{log}</code></td></tr>");
 }
 
-const ROWS: [Row; 11] = [
+const ROWS: [Row; 12] = [
     ("rms", "root of the mean square of the error after settling", |f| f.rms.map(units::seconds)),
     ("p99", "99 % of all |error| are smaller", |f| f.p99.map(units::seconds)),
     ("max", "largest |error|", |f| f.max.map(units::seconds)),
@@ -90,6 +90,9 @@ const ROWS: [Row; 11] = [
     }),
     ("vs filter", "rms over that of the filter that knows every law", |f| {
         f.rms_vs_kalman.map(units::digits)
+    }),
+    ("vs plain", "rms over that of the better of two plain methods", |f| {
+        f.rms_vs_plain.map(units::digits)
     }),
     ("requests a day", "requests that the node sent", |f| f.requests_per_day.map(units::digits)),
     ("event max", "largest |error| from an event to two hours after its end", |f| {

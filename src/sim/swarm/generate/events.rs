@@ -35,6 +35,7 @@ pub(super) fn blank(draw: &mut Draw, scenario: &Scenario, what: What) -> Happeni
         share: None,
         hostile: None,
         fault: None,
+        forgets: None,
     }
 }
 
@@ -49,11 +50,16 @@ fn one(draw: &mut Draw, scenario: &Scenario) -> Option<Happening> {
     let calm = scenario.leap.is_some();
     let what = *draw.pick(if calm { &CALM[..] } else { &ANY[..] });
     let mut event = blank(draw, scenario, what);
+    let is_short = matches!(what, What::Stall | What::Restart);
     if what != What::ServerStep {
-        end(draw, scenario, &mut event, if what == What::Stall { 600.0 } else { 7200.0 });
+        end(draw, scenario, &mut event, if is_short { 600.0 } else { 7200.0 });
     }
     match what {
         What::Stall => event.node = Some(draw.pick(&scenario.node).name.clone()),
+        What::Restart => {
+            event.node = Some(draw.pick(&scenario.node).name.clone());
+            event.forgets = draw.maybe(0.3, |_| true);
+        }
         What::Block | What::Loss | What::RouteChange => network(draw, scenario, &mut event)?,
         What::ServerStep | What::ServerSilent | What::ServerHostile => {
             server(draw, scenario, &mut event)?;
@@ -121,8 +127,9 @@ fn receiver(draw: &mut Draw, scenario: &Scenario, event: &mut Happening) -> Opti
 
 /// Beside a leap second.
 const CALM: [What; 2] = [What::Loss, What::RouteChange];
-const ANY: [What; 10] = [
+const ANY: [What; 11] = [
     What::Stall,
+    What::Restart,
     What::Block,
     What::Loss,
     What::RouteChange,
