@@ -303,7 +303,7 @@ impl State {
 
     /// Each term of the bound at a reading of the system clock.
     pub fn ledger(&self, system: Timestamp<System>) -> ErrorTerms {
-        let age = (system - self.anchor).seconds().max(0.0);
+        let age = ((system - self.anchor).seconds() + self.repeated(system)).max(0.0);
         let lag = self.lag.abs().max((self.lag - self.lag_rate * age).abs());
         self.fixed
             .with(Term::Noise, self.noise.at(age))

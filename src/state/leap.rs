@@ -97,6 +97,14 @@ impl State {
         if passed && !is_sure { 1.0 } else { 0.0 }
     }
 
+    /// How much more time than the clock of the stamps tells may have passed since the anchor, s: one
+    /// that is stepped back by a leap second reads the second before it twice.
+    pub(super) fn repeated(&self, system: Timestamp<System>) -> f64 {
+        let steps = self.leap == LeapIndicator::Insert && self.leap_count.steps_the_clock();
+        let near = self.leap_at.is_some_and(|at| system >= at - Duration::SECOND);
+        if steps && near { 1.0 } else { 0.0 }
+    }
+
     /// The leap indicator to tell at a reading of the system clock (RFC 5905 §7.3).
     pub fn leap_told(&self, system: Timestamp<System>) -> LeapIndicator {
         let Some(at) = self.leap_at else { return self.leap };

@@ -107,6 +107,9 @@ impl<C: Clock> Engine<C> {
             self.void_before = armed.at.max(armed.at + armed.by());
         }
         if armed.inserted {
+            // What was told counted the second that the clock now reads again.
+            let repeated = if steps { Duration::SECOND.seconds() } else { 0.0 };
+            self.state.noise = self.state.noise.later(repeated);
             // The inserted second ends where the clock reads the instant once more.
             let ends = if steps { armed.at } else { armed.at + Duration::SECOND };
             self.state.leap = LeapIndicator::Insert;
