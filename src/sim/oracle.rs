@@ -186,7 +186,9 @@ impl Watch {
             });
         }
         let settled = bound.seconds() - look.term(Term::Lag);
-        if let Some(last) = self.bound.filter(|last| settled < *last * (1.0 - TOLERANCE)) {
+        // Where a clock is stepped back the bound counts the second that is read twice, read or not.
+        let shrank = self.bound.filter(|last| settled < *last * (1.0 - TOLERANCE) && !excused);
+        if let Some(last) = shrank {
             into.note(look.at, self.node, Law::Shrink, || {
                 format!("the bound shrank from {last:.3e} s to {settled:.3e} s without news")
             });
