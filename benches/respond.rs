@@ -80,7 +80,8 @@ impl<'p> Server<'p> {
         bytes[0] = 0x23;
         // A million requests a second.
         let now = Timestamp::EPOCH + Duration::from_micros(self.asked.into());
-        let request = Request { bytes: black_box(&bytes), source, received: Some(now), now };
+        let request =
+            Request { bytes: black_box(&bytes), source, received: Some(now), now, smear: None };
         let answer = respond(&request, black_box(&self.state), self.policy, &mut self.clients);
         answer.reply().map_or(0, |reply| black_box(reply.write(now, &mut self.out)))
     }

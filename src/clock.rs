@@ -34,6 +34,10 @@ pub trait Clock {
     /// [`ClockError`] if the clock refuses; nothing was changed.
     fn step(&mut self, by: Duration) -> Result<(), ClockError>;
 
+    /// Takes note of a leap second that the clock made by itself when it read `at`: −1 s where a
+    /// second was inserted. Only a clock that [`Clock::declare`] hands leap seconds to does that.
+    fn leapt(&mut self, at: Timestamp<System>, by: Duration);
+
     /// Tells others on this machine how good the clock is.
     ///
     /// # Errors
@@ -69,7 +73,7 @@ pub struct Declaration {
     pub bound: Duration,
     /// One sigma of the estimate, s.
     pub sigma: f64,
-    /// Announced leap second.
+    /// The leap second that the clock is to make by itself at the end of this UTC day.
     pub leap: LeapIndicator,
     /// TAI − UTC where known.
     pub tai_offset: Option<TaiOffset>,
@@ -170,6 +174,13 @@ impl Pieces {
         self.0.push_back(piece);
     }
 
+    /// The clock jumped by itself when it read `at`, before anything was ordered of it since.
+    pub fn leapt(&mut self, at: Timestamp<System>, by: Duration) {
+        let latest = self.latest();
+        let raw = latest.raw_of(at).max(latest.at);
+        self.push(latest.stepped(raw, by));
+    }
+
     /// What is applied now.
     pub fn latest(&self) -> Correction {
         *self.0.back().expect("there is always a piece")
@@ -236,6 +247,22 @@ mod tests {
             prop_assert_eq!(a.at(raw), b.at(raw));
             let later = raw + Duration::from_millis(1);
             prop_assert!(later.corrected_by::<System>(b.at(later)) > raw.corrected_by(b.at(raw)));
+        }
+
+        #[test]
+        fn a_clock_that_leapt_by_itself_is_undone_before_and_after(
+            since in 0.0..100.0f64, rate in -500.0..500.0f64, inserted in any::<bool>(),
+        ) {
+            let at = Timestamp::<System>::from_seconds(1_700_000_100);
+            let by = Duration::from_seconds(if inserted { -1 } else { 1 });
+            let mut pieces = Pieces(VecDeque::from([piece(5, rate, 0.0, 0.0)]));
+            let before = pieces.raw_of(at - Duration::from_seconds(2));
+            let instant = pieces.raw_of(at);
+            pieces.leapt(at, by);
+            // The oscillator goes on through it.
+            let after = pieces.raw_of(at + by + Duration::from_seconds_f64(since));
+            prop_assert!(((after - instant).seconds() - since).abs() < 1e-3 * since + 1e-9);
+            prop_assert_eq!(pieces.raw_of(at - Duration::from_seconds(2)), before);
         }
 
         #[test]

@@ -4,8 +4,8 @@ use core::fmt;
 
 use crate::mitigation::Verdict;
 use crate::sample::{Refusal, SourceId};
-use crate::state::Phase;
-use crate::time::{Duration, Frequency, System, Timestamp};
+use crate::state::{LeapCount, Phase};
+use crate::time::{Duration, Frequency, LeapIndicator, System, Timestamp};
 
 /// Something happened.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,8 +74,12 @@ pub enum EventKind {
     /// The engine was not asked for so long: stopped, asleep, or its count jumped. The bound is void
     /// until agreed again.
     TickLate { after: Duration },
-    /// UTC inserted or deleted a second; the clock is found anew.
-    LeapSecond { inserted: bool },
+    /// What is announced for the end of the month changed: armed, or taken back.
+    LeapAnnounced(LeapIndicator),
+    /// UTC inserted or deleted a second, and who counted it.
+    LeapSecond { inserted: bool, count: LeapCount },
+    /// The table of leap seconds has expired: leaps are taken from sources.
+    LeapTableExpired,
     /// The clock would not be steered; the reason is in the log.
     ClockRefused,
     /// The offset is beyond the panic limit; the clock is left alone.
@@ -98,6 +102,7 @@ impl EventKind {
             | Self::Verdict(_)
             | Self::Reach(_)
             | Self::SecondNumbered
+            | Self::LeapAnnounced(_)
             | Self::Stepped { .. } => Severity::Info,
             Self::WrongSecond { .. }
             | Self::SecondLost { .. }
@@ -107,6 +112,7 @@ impl EventKind {
             | Self::FrequencyJump { .. }
             | Self::EstimateRestarted
             | Self::LeapSecond { .. }
+            | Self::LeapTableExpired
             | Self::Kissed { .. }
             | Self::TickLate { .. }
             | Self::RouteChange { .. }
@@ -180,14 +186,35 @@ impl fmt::Display for EventKind {
             Self::TickLate { after } => {
                 write!(f, "no tick for {after}: stopped, asleep, or the clock's count jumped")
             }
-            Self::LeapSecond { inserted } => {
-                let what = if *inserted { "inserted" } else { "deleted" };
-                write!(f, "a second was {what} in UTC; finding the time anew")
+            Self::LeapAnnounced(leap) => f.write_str(announced(*leap)),
+            Self::LeapSecond { inserted, count } => {
+                let what = if *inserted { "inserted" } else { "left out" };
+                write!(f, "a second was {what} in UTC; {}", counted(*count))
+            }
+            Self::LeapTableExpired => {
+                f.write_str("the table of leap seconds has expired; leaps are taken from sources")
             }
             Self::ClockRefused => f.write_str("the clock would not be steered"),
             Self::Panic { offset } => {
                 write!(f, "offset of {offset} is beyond the panic limit; clock left alone")
             }
         }
+    }
+}
+
+const fn announced(leap: LeapIndicator) -> &'static str {
+    match leap {
+        LeapIndicator::Insert => "a second is inserted at the end of the month",
+        LeapIndicator::Delete => "a second is left out at the end of the month",
+        LeapIndicator::None | LeapIndicator::Unknown => "no leap second is announced any more",
+    }
+}
+
+const fn counted(count: LeapCount) -> &'static str {
+    match count {
+        LeapCount::InSoftware => "the served time counts it",
+        LeapCount::ByDaemon => "the clock was stepped",
+        LeapCount::ByKernel => "the kernel stepped its clock",
+        LeapCount::Nobody | LeapCount::Done => "the clock was not stepped",
     }
 }

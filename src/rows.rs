@@ -5,8 +5,10 @@ use crate::event::{Event, EventKind};
 use crate::mitigation::Verdict;
 use crate::pipe::{Put, Take, Words};
 use crate::sample::{Exchange, Fix, Reading, ReadingKind, ReceiverStatus, Refusal, SourceId};
-use crate::state::{ErrorTerms, NoiseGrowth, Phase, State, Term};
-use crate::time::{Duration, Exponent, Frequency, LeapIndicator, Scale, TaiOffset, Timestamp};
+use crate::state::{ErrorTerms, LeapCount, NoiseGrowth, Phase, State, Term};
+use crate::time::{
+    Duration, Exponent, Frequency, LeapIndicator, LeapSecond, Scale, Smear, TaiOffset, Timestamp,
+};
 
 impl<S: Scale> Words for Timestamp<S> {
     type Row = [u64; 2];
@@ -275,8 +277,28 @@ impl Words for Reading {
     }
 }
 
+impl Words for Smear {
+    type Row = [u64; 9];
+
+    fn put(&self, row: &mut Put<'_>) {
+        row.value(&self.leap.before);
+        row.value(&self.from);
+        row.value(&self.span);
+        row.f64(self.start);
+        row.f64(self.end);
+        row.u64(u64::from(self.leap.inserted) | u64::from(self.counted) << 1);
+    }
+
+    fn take(row: &mut Take<'_>) -> Self {
+        let (before, from, span) = (row.value(), row.value(), row.value());
+        let (start, end, flags) = (row.f64(), row.f64(), row.u64());
+        let leap = LeapSecond { before, inserted: flags & 1 != 0 };
+        Self { leap, from, span, start, end, counted: flags & 2 != 0 }
+    }
+}
+
 impl Words for State {
-    type Row = [u64; 57];
+    type Row = [u64; 68];
 
     fn put(&self, row: &mut Put<'_>) {
         row.u64(self.phase as u64);
@@ -296,6 +318,8 @@ impl Words for State {
         row.value(&self.root_delay);
         row.u64(self.leap.bits().into());
         row.option(self.leap_at.as_ref());
+        row.u64(self.leap_count as u64);
+        row.option(self.smear.as_ref());
         row.option(self.tai_offset.as_ref());
         row.i64(self.precision.0.into());
         row.value(&self.frequency);
@@ -326,6 +350,8 @@ impl Words for State {
             root_delay: row.value(),
             leap: LeapIndicator::from_bits(byte(row)),
             leap_at: row.option(),
+            leap_count: LeapCount::ALL[usize::from(byte(row)) % LeapCount::ALL.len()],
+            smear: row.option(),
             tai_offset: row.option(),
             precision: Exponent(i8::try_from(row.i64()).unwrap_or(0)),
             frequency: row.value(),
@@ -415,12 +441,16 @@ impl Words for Event {
             EventKind::ClockRefused => (19, 0),
             EventKind::Panic { offset } => (20, offset.units()),
             EventKind::Rollover { eras } => (21, eras.into()),
-            EventKind::LeapSecond { inserted } => (22, inserted.into()),
+            EventKind::LeapSecond { inserted, count } => {
+                (22, i128::from(inserted) | (count as i128) << 8)
+            }
             EventKind::Kissed { code } => (23, u32::from_be_bytes(code).into()),
             EventKind::RouteChange { by } => (24, by.units()),
             EventKind::ServerStep { by } => (25, by.units()),
             EventKind::TickLate { after } => (26, after.units()),
             EventKind::EstimateMoved { by } => (27, by.units()),
+            EventKind::LeapAnnounced(leap) => (28, leap.bits().into()),
+            EventKind::LeapTableExpired => (29, 0),
         };
         row.u64(code);
         row.i128(number);
@@ -457,12 +487,17 @@ impl Words for Event {
             17 => EventKind::Stepped { by: duration },
             18 => EventKind::ClockDisturbed { by: duration },
             19 => EventKind::ClockRefused,
-            22 => EventKind::LeapSecond { inserted: low != 0 },
+            22 => EventKind::LeapSecond {
+                inserted: low != 0,
+                count: LeapCount::ALL[high % LeapCount::ALL.len()],
+            },
             23 => EventKind::Kissed { code: u32::try_from(number).unwrap_or(0).to_be_bytes() },
             24 => EventKind::RouteChange { by: duration },
             25 => EventKind::ServerStep { by: duration },
             26 => EventKind::TickLate { after: duration },
             27 => EventKind::EstimateMoved { by: duration },
+            28 => EventKind::LeapAnnounced(LeapIndicator::from_bits(number.to_le_bytes()[0])),
+            29 => EventKind::LeapTableExpired,
             21 => EventKind::Rollover { eras: u32::try_from(number).unwrap_or(0) },
             _ => EventKind::Panic { offset: duration },
         };

@@ -4,11 +4,15 @@
 //! instant. The bound is a sum of named terms (RFC 5905 §11.2.3 calls the sum root distance Λ); the
 //! ledger, the root dispersion of a reply and the figure in a report are this one sum.
 
+mod leap;
+
 use core::fmt;
+
+pub use leap::{LeapCount, Smeared};
 
 use crate::sample::SourceId;
 use crate::time::{
-    Duration, Exponent, Frequency, LeapIndicator, System, TaiOffset, Timestamp, Utc,
+    Duration, Exponent, Frequency, LeapIndicator, Smear, System, TaiOffset, Timestamp, Utc,
 };
 
 /// Where the daemon stands. [`crate::discipline::phase`] holds the transitions.
@@ -261,8 +265,13 @@ pub struct State {
     pub root_delay: Duration,
     /// Announced leap second.
     pub leap: LeapIndicator,
-    /// From which reading of the system clock on that second is counted twice, or skipped.
+    /// From which reading of the system clock on that second is counted twice, or skipped; once it
+    /// was counted, the reading at which the inserted second ends.
     pub leap_at: Option<Timestamp<System>>,
+    /// Who counts it.
+    pub leap_count: LeapCount,
+    /// How it is spread over the day for those who are served smeared time.
+    pub smear: Option<Smear>,
     /// TAI − UTC where known.
     pub tai_offset: Option<TaiOffset>,
     /// log2 s of the time it takes to read the clock.
@@ -289,20 +298,16 @@ impl State {
         let since = system - self.anchor;
         let slewing = since.min(self.slew_span).max(Duration::ZERO);
         let correction = self.correction + self.correction_rate.over(since);
-        let utc = system.corrected_by(correction + self.slew.over(slewing));
-        match (self.leap_at, self.leap) {
-            (Some(at), LeapIndicator::Insert) if system >= at => utc - Duration::SECOND,
-            (Some(at), LeapIndicator::Delete) if system >= at => utc + Duration::SECOND,
-            _ => utc,
-        }
+        system.corrected_by(correction + self.slew.over(slewing) + self.leapt_by(system))
     }
 
     /// Each term of the bound at a reading of the system clock.
     pub fn ledger(&self, system: Timestamp<System>) -> ErrorTerms {
-        let age = (system - self.anchor).seconds().max(0.0);
+        let age = ((system - self.anchor).seconds() + self.repeated(system)).max(0.0);
+        let lag = self.lag.abs().max((self.lag - self.lag_rate * age).abs());
         self.fixed
             .with(Term::Noise, self.noise.at(age))
-            .with(Term::Lag, self.lag.abs().max((self.lag - self.lag_rate * age).abs()))
+            .with(Term::Lag, lag + self.leap_lag(system))
             .with(Term::Local, self.fixed.of(Term::Local) + self.local_rate * age)
     }
 
@@ -344,6 +349,8 @@ impl Default for State {
             root_delay: Duration::ZERO,
             leap: LeapIndicator::Unknown,
             leap_at: None,
+            leap_count: LeapCount::default(),
+            smear: None,
             tai_offset: None,
             precision: Exponent(-20),
             frequency: Frequency::ZERO,

@@ -46,6 +46,7 @@ fn allocations_of_a_service(requests: u32) -> u64 {
         clock: StampClock::default(),
         state,
         policy: Arc::new(Policy { rate: None, ..Policy::default() }),
+        smears: vec![None],
         clients: Clients::new(TableSize::default(), [1, 2]),
         report,
         stop: Arc::clone(&stop),
@@ -114,7 +115,7 @@ fn answering_allocates_nothing() {
             datagrams[place][24..32].copy_from_slice(&receive);
         }
         let bytes = &datagrams[place];
-        let request = Request { bytes, source, received: Some(now), now };
+        let request = Request { bytes, source, received: Some(now), now, smear: None };
         if let Some(reply) = respond(&request, &state, &policy, &mut clients).reply() {
             if let Some(departure) = reply.departure(source.ip(), now) {
                 clients.note_sent(&departure, now);

@@ -99,6 +99,7 @@ fn apply(args: &RunArgs, plan: &mut Plan) {
     if !args.listen.is_empty() {
         let serve = plan.serve.get_or_insert_with(|| Serve {
             listen: Vec::new(),
+            smear: Vec::new(),
             threads: 1,
             policy: Policy::default(),
             clients: TableSize::default(),

@@ -12,11 +12,11 @@ use toml::Spanned;
 use super::error::{self, ConfigError, ConfigErrors};
 use super::file::{self, File, Switch};
 use super::time::Time;
-use crate::engine::{LocalPlan, Policy as ClockPolicy, StepPolicy};
+use crate::engine::{LeapMode, LocalPlan, Policy as ClockPolicy, StepPolicy};
 use crate::host::plan::{Plan, Serve};
 use crate::host::service::LISTEN_MAX;
 use crate::server::{Access, AccessTable, Policy, Prefix, RateLimit, Rule, TableSize};
-use crate::time::{Duration, Exponent, Frequency};
+use crate::time::{Duration, Exponent, Frequency, SmearShape};
 
 /// Collects what is wrong while values are read.
 pub(super) struct Check<'a> {
@@ -48,9 +48,10 @@ impl<'a> Check<'a> {
     pub fn plan(&mut self, file: &File) -> Plan {
         let (mut sources, mut drivers) = self.sources(&file.source);
         self.servers(file, &mut sources, &mut drivers);
+        let leap = self.leap_mode(file);
         let engine = crate::engine::Plan {
             sources,
-            policy: self.clock(&file.clock),
+            policy: ClockPolicy { leap, ..self.clock(&file.clock) },
             local: file.local.as_ref().map(|local| self.local(local)),
             leaps: None,
             precision: PRECISION_UNMEASURED,
@@ -63,12 +64,12 @@ impl<'a> Check<'a> {
         Plan {
             engine,
             drivers,
-            serve: file.serve.as_ref().map(|serve| self.serve(serve)),
+            serve: file.serve.as_ref().map(|serve| self.serve(serve, leap)),
             control: control.unwrap_or_else(|| PathBuf::from(super::CONTROL_DEFAULT)),
             realtime_priority: (priority > 0).then_some(priority),
             lock_memory: flag(file.clock.lock_memory.as_ref()),
             state_file: self.path(file.state_file.as_ref(), PATH_MAX),
-            leap_file: file.leap.as_ref().and_then(|leap| self.path(leap.file.as_ref(), PATH_MAX)),
+            leap_file: self.leap_file(file),
         }
     }
 
@@ -165,6 +166,7 @@ impl<'a> Check<'a> {
                 MICROSECOND..=Duration::from_seconds(16),
                 default.holdover_limit,
             ),
+            ..default
         }
     }
 
@@ -205,7 +207,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn serve(&mut self, serve: &file::Serve) -> Serve {
+    fn serve(&mut self, serve: &file::Serve, leap: LeapMode) -> Serve {
         let size = TableSize::default();
         let clients = serve.clients.as_ref();
         let right = "16 to 4194304 clients for each thread";
@@ -218,8 +220,10 @@ impl<'a> Check<'a> {
             Some(Switch::Off) => None,
             Some(Switch::As(Time(every))) => Some((*every).max(Duration::ZERO)),
         };
+        let (listen, smear) = self.listen(serve.listen.as_ref(), leap);
         Serve {
-            listen: self.listen(serve.listen.as_ref()),
+            listen,
+            smear,
             threads: self.whole(serve.threads.as_ref(), 1..=64, 1, "1 to 64 threads"),
             policy: Policy {
                 access: self.access(serve),
@@ -251,22 +255,27 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn listen(&mut self, listen: Option<&Spanned<Vec<Spanned<String>>>>) -> Vec<SocketAddr> {
-        let Some(listen) = listen else { return everywhere().to_vec() };
-        let mut addresses = Vec::new();
+    fn listen(
+        &mut self,
+        listen: Option<&Spanned<Vec<Spanned<file::Listen>>>>,
+        leap: LeapMode,
+    ) -> (Vec<SocketAddr>, Vec<(SocketAddr, SmearShape)>) {
+        let Some(listen) = listen else { return (everywhere().to_vec(), Vec::new()) };
+        let (mut addresses, mut smears) = (Vec::new(), Vec::new());
         if listen.get_ref().is_empty() {
             self.error(&listen.span(), "no address; name one, or leave out [serve] to serve none");
         }
         let listen = listen.get_ref();
         for key in listen {
             let span = key.span();
-            match address(key.get_ref()) {
+            let text = key.get_ref().address();
+            let smear = self.smear(key.get_ref(), leap);
+            match address(text) {
                 None => self.error(
                     &span,
                     format!(
-                        "\"{}\" is not an address; write 192.0.2.1:123, [2001:db8::1]:123, \
-                         or leave out :123",
-                        key.get_ref()
+                        "\"{text}\" is not an address; write 192.0.2.1:123, \
+                         [2001:db8::1]:123, or leave out :123"
                     ),
                 ),
                 Some(address) if address.port() == 0 => {
@@ -278,10 +287,13 @@ impl<'a> Check<'a> {
                 Some(_) if addresses.len() == LISTEN_MAX => {
                     self.error(&span, format!("more than {LISTEN_MAX} addresses; use a wildcard"));
                 }
-                Some(address) => addresses.push(address),
+                Some(address) => {
+                    addresses.push(address);
+                    smears.extend(smear.map(|shape| (address, shape)));
+                }
             }
         }
-        addresses
+        (addresses, smears)
     }
 
     fn access(&mut self, serve: &file::Serve) -> AccessTable {

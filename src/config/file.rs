@@ -33,7 +33,7 @@ pub(super) struct File {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table of keys")]
 pub(super) struct Serve {
-    pub listen: Option<Spanned<Vec<Spanned<String>>>>,
+    pub listen: Option<Spanned<Vec<Spanned<Listen>>>>,
     pub threads: Whole,
     pub clients: Whole,
     pub ipv6_prefix: Whole,
@@ -78,6 +78,53 @@ pub(super) struct Local {
 #[serde(deny_unknown_fields, expecting = "a table of keys")]
 pub(super) struct Leap {
     pub file: Text,
+    pub zone: Text,
+    pub mode: Text,
+}
+
+/// An address alone, or with what is served there.
+#[derive(Debug)]
+pub(super) enum Listen {
+    Address(String),
+    As(ListenAs),
+}
+
+impl Listen {
+    pub fn address(&self) -> &str {
+        match self {
+            Self::Address(address) => address,
+            Self::As(listen) => listen.address.get_ref(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of keys")]
+pub(super) struct ListenAs {
+    pub address: Spanned<String>,
+    pub smear: Text,
+}
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListenVisitor;
+        impl<'de> Visitor<'de> for ListenVisitor {
+            type Value = Listen;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an address or { address = \"192.0.2.1\", smear = \"linear\" }")
+            }
+
+            fn visit_str<E: de::Error>(self, address: &str) -> Result<Self::Value, E> {
+                Ok(Listen::Address(address.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                ListenAs::deserialize(MapAccessDeserializer::new(map)).map(Listen::As)
+            }
+        }
+        deserializer.deserialize_any(ListenVisitor)
+    }
 }
 
 #[derive(Debug, Deserialize)]

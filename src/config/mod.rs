@@ -12,6 +12,7 @@
 mod check;
 mod error;
 mod file;
+mod leap;
 pub mod scenario;
 mod server;
 mod source;

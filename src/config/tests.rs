@@ -239,6 +239,31 @@ fn every_key_is_in_the_manual() {
 }
 
 #[test]
+fn leap_seconds_are_read_from_a_zone_passed_as_told_and_smeared_where_told() {
+    use crate::engine::LeapMode;
+    use crate::time::SmearShape;
+    let text = "[leap]\nzone = 'right/UTC'\nmode = 'step'\n[serve]\nlisten = ['192.0.2.1', \
+                { address = '192.0.2.2', smear = 'linear' }, \
+                { address = '[2001:db8::1]:124', smear = 'cosine' }, { address = '::1' }]";
+    let plan = parse("m.toml", text).unwrap();
+    assert_eq!(plan.leap_file, Some("/usr/share/zoneinfo/right/UTC".into()));
+    assert_eq!(plan.engine.policy.leap, LeapMode::Step);
+    let (linear, cosine) = (Some(SmearShape::Linear), Some(SmearShape::Cosine));
+    assert_eq!(plan.serve.unwrap().smears(), [None, linear, cosine, None]);
+    let modes = [
+        ("kernel", LeapMode::Kernel),
+        ("system", LeapMode::Kernel),
+        ("slew", LeapMode::Slew),
+        ("ignore", LeapMode::Ignore),
+    ];
+    for (word, mode) in modes {
+        let plan = parse("m.toml", &format!("[leap]\nmode = '{word}'")).unwrap();
+        assert_eq!(plan.engine.policy.leap, mode, "{word}");
+    }
+    assert_eq!(parse("m.toml", "").unwrap().engine.policy.leap, LeapMode::Kernel);
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let told = load(Path::new("/nonexistent/maser.toml")).unwrap_err().to_string();
     assert!(told.starts_with("/nonexistent/maser.toml: cannot be read: No such file"), "{told}");
@@ -274,6 +299,26 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[clock]\nlock_memory = 'yes'", "expected true or false"),
     ("[local]\nstratum = 16", "local.stratum: 16 is out of range; a served stratum is 1..=15"),
     ("[leap]\nfile = 7", "m.toml:2: leap.file: invalid type"),
+    ("[leap]\nfile = '/a'\nzone = 'right/UTC'", "m.toml:3: leap.zone: is a second table beside"),
+    (
+        "[leap]\nzone = 'Etc/UTC'",
+        "leap.zone: \"Etc/UTC\" has no leap seconds; only the zones of right/",
+    ),
+    ("[leap]\nzone = '../../etc/passwd'", "leap.zone: \"../../etc/passwd\" is no zone"),
+    (
+        "[leap]\nmode = 'slwe'",
+        "leap.mode: \"slwe\" is unknown; did you mean \"slew\"? one of \"kernel\"",
+    ),
+    (
+        "[serve]\nlisten = [{ address = '::1', smear = 'square' }]",
+        "m.toml:2: serve.listen[0].smear: \"square\" is unknown; one of \"linear\", \"cosine\"",
+    ),
+    ("[serve]\nlisten = [{ smear = 'linear' }]", "missing key `address`"),
+    ("[serve]\nlisten = [7]", "expected an address or { address ="),
+    (
+        "[leap]\nmode = 'slew'\n[serve]\nlisten = [{ address = '::1', smear = 'linear' }]",
+        "m.toml:4: serve.listen[0].smear: needs a clock that counts leap seconds; leap.mode is to be",
+    ),
     ("[[source]]\nname = 'x'", "m.toml:1: source[0]: `driver` is missing; one of \"gnss\""),
     ("[[source]]\ndriver = 'sok'", "source[0].driver: \"sok\" is unknown; did you mean \"sock\"?"),
     ("[[source]]\ndriver = 'gnss'", "m.toml:1: source[0]: `device` is missing"),

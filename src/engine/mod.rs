@@ -22,7 +22,7 @@ mod tracked;
 use std::collections::VecDeque;
 
 use companion::Companion;
-pub use plan::{LocalPlan, Plan, Policy, Role, ServerPlan, SourcePlan, StepPolicy};
+pub use plan::{LeapMode, LocalPlan, Plan, Policy, Role, ServerPlan, SourcePlan, StepPolicy};
 pub use tracked::SourceReport;
 use tracked::Tracked;
 
@@ -70,6 +70,15 @@ pub struct Engine<C: Clock> {
     /// When the first source was heard.
     first_heard: Option<Timestamp<Raw>>,
     leapt_at: Option<Timestamp<System>>,
+    /// Where a leap second steps the clock of the stamps.
+    stepped_near: Option<Timestamp<System>>,
+    /// What was told of the end of the month.
+    told_leap: LeapIndicator,
+    told_expired: bool,
+    /// Leap seconds that the table does not have.
+    tai_beyond_table: i16,
+    /// What is left to slew of a leap second, s.
+    leap_lag: f64,
     /// The estimate whose noise was published last, and when it was.
     told_revision: Option<u64>,
     told_at: Timestamp<Mono>,
@@ -132,6 +141,11 @@ impl<C: Clock> Engine<C> {
             void_before: Timestamp::EPOCH,
             first_heard: None,
             leapt_at: None,
+            stepped_near: None,
+            told_leap: LeapIndicator::None,
+            told_expired: false,
+            tai_beyond_table: 0,
+            leap_lag: 0.0,
             told_revision: None,
             told_at: now.mono,
             plan,
@@ -166,6 +180,9 @@ impl<C: Clock> Engine<C> {
 
     /// Takes in one reading; it is judged at the next tick.
     pub fn handle(&mut self, reading: &Reading) {
+        if self.is_of_a_leap(reading) {
+            return;
+        }
         let Some(source) = self.sources.get_mut(reading.source.index()) else { return };
         let at = self.clock.raw(reading.stamp);
         match reading.kind {
@@ -209,6 +226,7 @@ impl<C: Clock> Engine<C> {
     pub fn tick(&mut self) -> State {
         let (before, raw_before) = (self.now, self.raw);
         self.read_clock();
+        self.notice_the_kernels_leap(before, raw_before);
         self.notice_others(before, raw_before);
         self.leap();
         self.select(self.raw);

@@ -87,6 +87,23 @@ pub struct Policy {
     pub slew_limit: Frequency,
     /// Holdover ends when the bound passes this.
     pub holdover_limit: Duration,
+    /// How the clock passes a leap second.
+    pub leap: LeapMode,
+}
+
+/// How the clock passes a leap second: chrony's `leapsecmode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LeapMode {
+    /// The kernel steps its clock (adjtimex(2), STA_INS and STA_DEL). A clock in software has no
+    /// kernel behind it, and steps.
+    #[default]
+    Kernel,
+    /// The daemon steps it by a second at the instant.
+    Step,
+    /// It goes on, and the second is worked off by slewing.
+    Slew,
+    /// Nothing is done: the time is found anew from sources that leapt.
+    Ignore,
 }
 
 /// When a lag is stepped rather than slewed.
@@ -127,6 +144,7 @@ impl Default for Policy {
             panic_backward: Duration::from_seconds(1000),
             slew_limit: crate::discipline::servo::SLEW_LIMIT,
             holdover_limit: Duration::from_millis(100),
+            leap: LeapMode::default(),
         }
     }
 }

@@ -6,13 +6,14 @@ use crate::clock::{Clock, Declaration};
 use crate::discipline::Polls;
 use crate::discipline::phase::{self, Conditions};
 use crate::event::EventKind;
-use crate::state::{Phase, STRATUM_UNSYNCHRONISED, State, Term};
+use crate::state::{LeapCount, Phase, STRATUM_UNSYNCHRONISED, State, Term};
 use crate::time::{Duration, Frequency, LeapIndicator, Raw, TaiOffset, Timestamp};
 
 impl<C: Clock> Engine<C> {
     /// Brings the served clock to the estimate.
     pub(super) fn steer(&mut self, raw: Timestamp<Raw>) {
-        let Some(estimate) = self.estimator.estimate(raw) else { return };
+        let estimate = self.estimator.estimate(raw).filter(|_| !self.awaits_the_kernel());
+        let Some(estimate) = estimate else { return };
         let lag = estimate.offset - self.clock.correction().at(raw);
         let refused = match self.decide(lag) {
             Move::Nothing => {
@@ -70,6 +71,10 @@ impl<C: Clock> Engine<C> {
             state.slew_span = (correction.span - (raw - correction.at)).max(Duration::ZERO);
         }
         state.lag = lag.seconds();
+        self.leap_lag = self.leap_lag.min(state.lag.abs());
+        if self.leap_lag < LEAP_SLEWED {
+            self.leap_lag = 0.0;
+        }
         // A clock in software ends its slew itself; the kernel's runs on until the next order.
         let ends =
             Frequency::new(if self.clock.is_served() { correction.slew.ratio() } else { 0.0 });
@@ -87,7 +92,7 @@ impl<C: Clock> Engine<C> {
             phase: state.phase,
             bound: state.bound(self.now.system),
             sigma: estimate.map_or(0.0, |e| e.sigma),
-            leap: state.leap,
+            leap: state.kernels_leap(),
             tai_offset: state.tai_offset,
         };
         self.state = state;
@@ -97,6 +102,9 @@ impl<C: Clock> Engine<C> {
     }
 
     fn decide(&self, lag: Duration) -> Move {
+        if self.leap_lag > 0.0 {
+            return Move::Slew;
+        }
         let policy = &self.plan.policy;
         let beyond = lag > policy.panic_forward || lag < -policy.panic_backward;
         match policy.step {
@@ -137,7 +145,9 @@ impl<C: Clock> Engine<C> {
             estimated: estimate.is_some(),
             settled,
             disturbed: self.void_since.is_some(),
-            within_limit: state.bound(self.now.system) <= self.plan.policy.holdover_limit,
+            // A second that the operator wants slewed is no reason to give up.
+            within_limit: state.bound_but_for_leap(self.now.system, self.leap_lag)
+                <= self.plan.policy.holdover_limit,
         };
         let from = self.state.phase;
         state.phase = phase::next(from, conditions);
@@ -164,13 +174,12 @@ impl<C: Clock> Engine<C> {
                 state.root_delay =
                     (source.root_delay + Duration::from_seconds_f64(trip)).max(ROOT_DELAY);
             }
-            state.leap = self.leap_of_table(state).unwrap_or_else(|| self.announced());
-            self.arm_leap(state);
+            self.announce_leap(state);
             state.fixed = state.fixed.with(Term::Local, 0.0);
             state.local_rate = 0.0;
             return;
         }
-        state.leap_at = None;
+        (state.leap_at, state.leap_count) = (None, LeapCount::default());
         *state = State {
             stratum: STRATUM_UNSYNCHRONISED,
             leap: LeapIndicator::Unknown,
@@ -189,7 +198,11 @@ impl<C: Clock> Engine<C> {
 
     fn tai_offset(&self, state: &State) -> Option<TaiOffset> {
         let table = self.plan.leaps.as_ref().filter(|_| state.phase.is_synchronised())?;
-        table.tai_offset(state.utc(self.now.system))
+        // In an inserted second UTC repeats, TAI does not.
+        let passing = state.leap_count == LeapCount::Done;
+        let ahead = if passing { Duration::SECOND } else { Duration::ZERO };
+        let TaiOffset(offset) = table.tai_offset(state.utc(self.now.system) + ahead)?;
+        Some(TaiOffset(offset + self.tai_beyond_table))
     }
 
     /// chrony's `local`: rather a clock that all clients share than none.
@@ -245,6 +258,8 @@ const LOCK_SAMPLES_RECALLED: u64 = 3;
 const LOCK_LAG: f64 = 1e-6;
 /// What an unwatched crystal drifts at most: a bad one's 100 ppm, not PHI's hope of 15.
 const LOCAL_RATE: f64 = 1e-4;
+/// A leap second of which less is left was slewed, s.
+const LEAP_SLEWED: f64 = 1e-3;
 /// Ticks without news are so far apart, s.
 const TICK_MAX: f64 = 1.0;
 /// A clock that somebody moved is looked after so soon, s.

@@ -159,6 +159,10 @@ impl Clock for SoftwareClock {
         Ok(())
     }
 
+    fn leapt(&mut self, _: Timestamp<System>, _: Duration) {
+        // No kernel is behind it.
+    }
+
     fn declare(&mut self, _: &Declaration) -> Result<(), ClockError> {
         // Nobody else reads a clock in software.
         Ok(())

@@ -72,7 +72,7 @@ impl<C: Clock> Conductor<C> {
             }
             report.readings += self.drain();
             self.tick(&mut report);
-            next_tick = Instant::now() + TICK;
+            next_tick = Instant::now() + self.patience();
             // Readings carry their stamps, so a little patience costs nothing; a flood of them must
             // not take the processor, least of all at realtime priority.
             std::thread::sleep(BREATH);
@@ -84,6 +84,12 @@ impl<C: Clock> Conductor<C> {
         if let Some(memory) = self.engine.memory() {
             self.memory.publish(memory);
         }
+    }
+
+    /// How long to wait for a reading: a second, or until the leap second that comes before.
+    fn patience(&self) -> Pause {
+        let due = self.engine.due().map_or(TICK, |due| Pause::from_secs_f64(due.seconds()));
+        TICK.min(due)
     }
 
     fn drain(&mut self) -> u64 {

@@ -256,6 +256,7 @@ impl Start {
                     clock: self.clock.clone(),
                     state: state.clone(),
                     policy: Arc::clone(&policy),
+                    smears: serve.smears(),
                     clients: Clients::new(serve.clients, secret()),
                     report,
                     stop: Arc::clone(&self.stop),
@@ -386,15 +387,22 @@ impl Parts {
     }
 }
 
-/// The leap second list. One that is missing, damaged or expired is said, and stops nothing.
+/// The table of leap seconds. One that is missing, damaged or expired is said, and stops nothing.
 fn leap_table(file: &Path, now: Timestamp<System>) -> Option<LeapTable> {
-    let text = std::fs::read_to_string(file).map_err(|error| error.to_string());
-    let table = text.and_then(|text| LeapTable::parse(&text).map_err(|error| error.to_string()));
+    let bytes = std::fs::read(file).map_err(|error| error.to_string());
+    let table = bytes.and_then(|bytes| LeapTable::read(&bytes).map_err(|e| e.to_string()));
     match table {
         Ok(table) => {
-            let expires = table.expires();
-            if expires.units() < now.units() {
-                warn!("{}: expired on {expires}; leaps are taken from sources", file.display());
+            let now = now.corrected_by(Duration::ZERO);
+            match table.expires() {
+                Some(expires) if expires <= now => {
+                    warn!("{}: expired on {expires}; leaps are taken from sources", file.display());
+                }
+                Some(_) => {}
+                None => info!(
+                    "{}: tells no expiry; of leaps that it does not have sources tell",
+                    file.display()
+                ),
             }
             Some(table)
         }

@@ -12,7 +12,7 @@ use tracing::warn;
 use super::clock::StampClock;
 use crate::clock::{Clock, ClockError, Correction, Declaration, Now, Pieces};
 use crate::discipline::servo::Order;
-use crate::time::{Duration, Frequency, Raw, System, Timestamp};
+use crate::time::{Duration, Frequency, LeapIndicator, Raw, System, Timestamp};
 
 /// The kernel's clock. Needs CAP_SYS_TIME.
 #[derive(Debug)]
@@ -108,6 +108,10 @@ impl Clock for KernelClock {
         Ok(())
     }
 
+    fn leapt(&mut self, at: Timestamp<System>, by: Duration) {
+        self.pieces.leapt(at, by);
+    }
+
     fn declare(&mut self, declaration: &Declaration) -> Result<(), ClockError> {
         let synchronised = declaration.phase.is_synchronised();
         let micros = |nanos: i128| i64::try_from((nanos + 999) / 1000).unwrap_or(UNSYNC_ERROR);
@@ -116,7 +120,7 @@ impl Clock for KernelClock {
             // timedated and others call a clock synchronised while this is below 16 s.
             maximum_error: Some(if synchronised { error } else { error.max(UNSYNC_ERROR) }),
             estimated_error: Some(micros(Duration::from_seconds_f64(declaration.sigma).nanos_up())),
-            status: Some(if synchronised { Status::default() } else { Status::UNSYNCHRONISED }),
+            status: Some(status(synchronised, declaration.leap)),
             tai: declaration.tai_offset.map(|offset| offset.0.into()),
             ..Adjustment::default()
         };
@@ -163,6 +167,17 @@ impl Rate {
     }
 }
 
+/// The kernel's flags. It leaps at the end of the UTC day in which it is told to, and whoever takes the
+/// flag away in time takes the leap second back.
+fn status(synchronised: bool, leap: LeapIndicator) -> Status {
+    let status = if synchronised { Status::default() } else { Status::UNSYNCHRONISED };
+    match leap {
+        LeapIndicator::Insert => status.with(Status::INSERT),
+        LeapIndicator::Delete => status.with(Status::DELETE),
+        LeapIndicator::None | LeapIndicator::Unknown => status,
+    }
+}
+
 fn refused(error: &maser_kernel::Error) -> ClockError {
     ClockError(error.to_string())
 }
@@ -205,6 +220,16 @@ mod tests {
             let (rate, _) = NOMINAL.changed_by(Frequency::from_ppm(wanted));
             prop_assert_eq!(rate.tick, 10_000);
         }
+    }
+
+    #[test]
+    fn a_leap_second_is_a_flag_and_its_withdrawal_the_lack_of_one() {
+        let told = |leap| status(true, leap);
+        assert_eq!(told(LeapIndicator::Insert), Status::INSERT);
+        assert_eq!(told(LeapIndicator::Delete), Status::DELETE);
+        assert_eq!(told(LeapIndicator::None), Status::default());
+        let unsure = status(false, LeapIndicator::Insert);
+        assert!(unsure.contains(Status::UNSYNCHRONISED.with(Status::INSERT)));
     }
 
     #[test]

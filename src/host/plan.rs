@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::server::{Policy, TableSize};
 use crate::source::association::AssociationPlan;
+use crate::time::SmearShape;
 
 /// Everything that a running daemon needs to know.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ pub struct Plan {
     pub lock_memory: bool,
     /// Where what was learned is kept over a restart.
     pub state_file: Option<PathBuf>,
-    /// `leap-seconds.list`.
+    /// The table of leap seconds: `leap-seconds.list`, `leapseconds` or a zone of `right/`.
     pub leap_file: Option<PathBuf>,
 }
 
@@ -32,12 +33,22 @@ pub struct Plan {
 pub struct Serve {
     /// Addresses to bind; a wildcard serves all of its family.
     pub listen: Vec<SocketAddr>,
+    /// Those of them whose answers carry smeared time, and how.
+    pub smear: Vec<(SocketAddr, SmearShape)>,
     /// Threads, each with its own socket on every address.
     pub threads: usize,
     /// Who is answered, and how often.
     pub policy: Policy,
     /// Clients remembered by each thread.
     pub clients: TableSize,
+}
+
+impl Serve {
+    /// How each address of `listen` is smeared, in the same order.
+    pub fn smears(&self) -> Vec<Option<SmearShape>> {
+        let shape = |address| self.smear.iter().find(|(smeared, _)| smeared == address);
+        self.listen.iter().map(|address| shape(address).map(|(_, shape)| *shape)).collect()
+    }
 }
 
 /// How a source is read.

@@ -21,6 +21,7 @@ use super::departures::Departures;
 use crate::pipe::{Publisher, Put, Reader, Take, Words};
 use crate::server::{Clients, Counters, Outcome, Policy, REPLY_MAX, Reply, Request, respond};
 use crate::state::State;
+use crate::time::SmearShape;
 
 /// One service thread.
 pub struct Service {
@@ -28,6 +29,7 @@ pub struct Service {
     clock: StampClock,
     state: Reader<State>,
     policy: Arc<Policy>,
+    smears: Vec<Option<SmearShape>>,
     clients: Clients,
     report: Publisher<ServiceReport>,
     stop: Arc<AtomicBool>,
@@ -41,6 +43,8 @@ pub struct Post {
     pub state: Reader<State>,
     /// Who is answered, and how often.
     pub policy: Arc<Policy>,
+    /// How each socket's answers are smeared.
+    pub smears: Vec<Option<SmearShape>>,
     /// Its memory.
     pub clients: Clients,
     /// Where it tells of itself.
@@ -80,8 +84,8 @@ impl Service {
     /// A thread's work, ready to run.
     pub fn new(sockets: Vec<TimestampingSocket>, post: Post) -> Self {
         assert!((1..=LISTEN_MAX).contains(&sockets.len()), "{} sockets", sockets.len());
-        let Post { clock, state, policy, clients, report, stop } = post;
-        Self { sockets, clock, state, policy, clients, report, stop }
+        let Post { clock, state, policy, smears, clients, report, stop } = post;
+        Self { sockets, clock, state, policy, smears, clients, report, stop }
     }
 
     /// Serves until stopped.
@@ -94,7 +98,10 @@ impl Service {
         let mut told = ServiceReport::default();
         let mut tell_at = Instant::now();
         let sockets = core::mem::take(&mut self.sockets);
-        let mut doors: Vec<Door> = sockets.into_iter().map(Door::new).collect();
+        let smears = core::mem::take(&mut self.smears);
+        let smears = smears.into_iter().chain(core::iter::repeat(None));
+        let doors = sockets.into_iter().zip(smears);
+        let mut doors: Vec<Door> = doors.map(|(socket, smear)| Door::new(socket, smear)).collect();
         while !self.stop.load(Ordering::Relaxed) {
             let mut ready = [Readiness::default(); LISTEN_MAX];
             self.wait(&doors, &mut ready);
@@ -140,7 +147,7 @@ impl Service {
         let mut replies: [Option<(Reply<'_>, Envelope)>; BATCH] = [const { None }; BATCH];
         for (datagram, slot) in arena.iter().zip(&mut replies).take(received) {
             door.overflowed = door.overflowed.max(datagram.overflow.unwrap_or(0).into());
-            *slot = self.answer(&datagram, now, &state);
+            *slot = self.answer(&datagram, door.smear, now, &state);
         }
         let mut departures = [const { None }; BATCH];
         outbox.clear();
@@ -172,6 +179,7 @@ impl Service {
     fn answer<'s>(
         &mut self,
         datagram: &Received<'_>,
+        smear: Option<SmearShape>,
         now: crate::time::Timestamp<crate::time::System>,
         state: &'s State,
     ) -> Option<(Reply<'s>, Envelope)> {
@@ -181,6 +189,7 @@ impl Service {
             source: datagram.source,
             received: datagram.stamps.software.map(|stamp| self.clock.stamp(stamp)),
             now,
+            smear,
         };
         let reply = respond(&request, state, &self.policy, &mut self.clients).reply()?;
         let envelope = Envelope { to: datagram.source, from: datagram.reply_from(), stamp: false };
@@ -191,14 +200,16 @@ impl Service {
 /// One address that is listened on.
 struct Door {
     socket: TimestampingSocket,
+    /// Never both on one address: whoever asks here gets smeared time, or never does.
+    smear: Option<SmearShape>,
     departures: Departures,
     /// Datagrams lost since the start, as the socket counts them.
     overflowed: u64,
 }
 
 impl Door {
-    fn new(socket: TimestampingSocket) -> Self {
-        Self { socket, departures: Departures::new(), overflowed: 0 }
+    fn new(socket: TimestampingSocket, smear: Option<SmearShape>) -> Self {
+        Self { socket, smear, departures: Departures::new(), overflowed: 0 }
     }
 }
 

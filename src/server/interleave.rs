@@ -14,9 +14,11 @@
 
 use core::net::IpAddr;
 
+use super::face::Face;
 use super::siphash::siphash;
-use crate::state::State;
-use crate::time::{Duration, Frequency, NtpShort, NtpTimestamp, System, Timestamp, Utc};
+use crate::time::{
+    Duration, Frequency, NtpShort, NtpTimestamp, SmearShape, System, Timestamp, Utc,
+};
 
 /// A reply on its way, whose client may ask when it truly left.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,7 @@ pub struct Departure {
     served: Timestamp<Utc>,
     /// Of the served time against the system clock, less one.
     rate: Frequency,
+    smear: Option<SmearShape>,
     root_delay: NtpShort,
     root_dispersion: NtpShort,
 }
@@ -35,20 +38,20 @@ pub struct Departure {
 impl Departure {
     #[cold]
     pub(super) fn new(
-        state: &State,
+        face: Face<'_>,
         reply: (IpAddr, NtpTimestamp),
         now: Timestamp<System>,
-    ) -> Self {
-        let is_slewing = now - state.anchor < state.slew_span;
-        let slew = if is_slewing { state.slew } else { Frequency::ZERO };
-        Self {
+    ) -> Option<Self> {
+        let state = face.state;
+        Some(Self {
             reply,
             read: now,
-            served: state.utc(now),
-            rate: state.correction_rate + slew,
+            served: face.utc(now)?,
+            rate: face.rate(now),
+            smear: face.smear,
             root_delay: NtpShort::at_least(state.root_delay),
             root_dispersion: NtpShort::at_least(state.root_dispersion(now)),
-        }
+        })
     }
 
     /// What its client may be told once the transmit stamp is known. None for a stamp that cannot
@@ -60,8 +63,8 @@ impl Departure {
         }
         let transmit = NtpTimestamp::of(self.served + since + self.rate.over(since));
         let transmit = transmit_after(self.reply.1, transmit);
-        let Self { root_delay, root_dispersion, .. } = *self;
-        Some(Transmission { transmit, root_delay, root_dispersion })
+        let Self { root_delay, root_dispersion, smear, .. } = *self;
+        Some(Transmission { transmit, root_delay, root_dispersion, smear })
     }
 }
 
@@ -79,6 +82,8 @@ pub(super) struct Key {
 pub(super) struct Transmission {
     /// Its true T3.
     pub(super) transmit: NtpTimestamp,
+    /// How that is smeared: it is told with a T2 of the same kind only.
+    pub(super) smear: Option<SmearShape>,
     /// What it declared.
     pub(super) root_delay: NtpShort,
     /// What it declared.

@@ -40,6 +40,7 @@ struct Server {
     state: State,
     policy: Policy,
     clients: Clients,
+    smear: Option<SmearShape>,
 }
 
 /// What came back, and what the kernel knows of it.
@@ -53,7 +54,7 @@ struct Answered {
 impl Server {
     fn new() -> Self {
         let policy = Policy { rate: None, ..Policy::default() };
-        Self { state: synchronised(), policy, clients: clients() }
+        Self { state: synchronised(), policy, clients: clients(), smear: None }
     }
 
     /// Asks; read 20 µs after it arrived, sent 10 µs later.
@@ -63,6 +64,7 @@ impl Server {
             source: asker.source,
             received: Some(after_micros(micros)),
             now: after_micros(micros + 20),
+            smear: self.smear,
         };
         let answer = respond(&request, &self.state, &self.policy, &mut self.clients);
         let outcome = answer.outcome();
@@ -246,6 +248,7 @@ fn the_memory_is_bounded_and_the_latest_stay() {
     let places = table.sets.len() * WAYS;
     let sent = |n: u64| {
         let transmission = Transmission {
+            smear: None,
             transmit: NtpTimestamp(n + 1),
             root_delay: NtpShort(1),
             root_dispersion: NtpShort(2),

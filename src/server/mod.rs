@@ -12,6 +12,7 @@
 
 mod access;
 mod clients;
+mod face;
 mod interleave;
 mod outcome;
 mod question;

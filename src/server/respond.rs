@@ -11,12 +11,15 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::clients::Client;
+use super::face::Face;
 use super::interleave::{Departure, Transmission, transmit_after};
 use super::question::Question;
 use super::{Access, AccessTable, Clients, Outcome, RateLimit};
-use crate::state::State;
-use crate::time::{Duration, LeapIndicator, NtpShort, NtpTimestamp, System, Timestamp, Utc};
-use crate::wire::ntp::{Header, KissCode, Mode, ReferenceId};
+use crate::state::{Smeared, State};
+use crate::time::{
+    Duration, LeapIndicator, NtpShort, NtpTimestamp, SmearShape, System, Timestamp, Utc,
+};
+use crate::wire::ntp::{Header, KissCode, Mode};
 
 /// A datagram as it was read.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +32,8 @@ pub struct Request<'a> {
     pub received: Option<Timestamp<System>>,
     /// When it was read.
     pub now: Timestamp<System>,
+    /// How the address that it came to smears leap seconds, if it does.
+    pub smear: Option<SmearShape>,
 }
 
 /// What the operator decided.
@@ -91,7 +96,7 @@ pub struct Reply<'s> {
     /// Whether its client may ask when this reply left.
     is_awaited: bool,
     /// T2, and whence T3 comes. A kiss has no time.
-    time: Option<(Timestamp<Utc>, &'s State)>,
+    time: Option<(Timestamp<Utc>, Face<'s>)>,
 }
 
 impl Reply<'_> {
@@ -102,11 +107,11 @@ impl Reply<'_> {
     #[inline]
     pub fn write(self, now: Timestamp<System>, out: &mut [u8; REPLY_MAX]) -> usize {
         let mut header = self.header;
-        if let Some((received, state)) = self.time {
-            let dispersion = NtpShort::at_least(state.root_dispersion(now));
+        if let Some((received, face)) = self.time {
+            let dispersion = NtpShort::at_least(face.state.root_dispersion(now));
             header.root_dispersion = header.root_dispersion.max(dispersion);
             if header.transmit.is_zero() {
-                let transmit = NtpTimestamp::of(state.utc(now).max(received));
+                let transmit = NtpTimestamp::of(face.utc(now).unwrap_or(received).max(received));
                 header.transmit = transmit_after(header.receive, transmit);
             }
         }
@@ -119,8 +124,8 @@ impl Reply<'_> {
     /// [`Reply::write`].
     #[inline]
     pub fn departure(&self, address: IpAddr, now: Timestamp<System>) -> Option<Departure> {
-        let (_, state) = self.time.filter(|_| self.is_awaited)?;
-        Some(Departure::new(state, (address, self.header.receive), now))
+        let (_, face) = self.time.filter(|_| self.is_awaited)?;
+        Departure::new(face, (address, self.header.receive), now)
     }
 }
 
@@ -171,15 +176,22 @@ fn judge<'s>(
         return Answer::Silence(Outcome::Stale);
     }
     let is_known = client.is_known();
-    let received = state.utc(received);
+    let face = Face { state, smear: request.smear };
+    let leap = state.leap_told(received);
+    let Some(at) = face.at(received) else {
+        // Smeared, the second passage of 23:59:59 is not the first.
+        return Answer::Silence(Outcome::Stale);
+    };
+    let received = at.utc;
     let receive = client.date(NtpTimestamp::of(received));
     if stamp.is_none() {
         clients.count_unstamped();
     }
-    let served = Served { question: &question, state, received, receive };
+    let served = Served { question: &question, face, leap, at, receive };
     match question.quote.filter(|_| is_known && served.is_synchronised()) {
         Some(quote) => {
             let past = clients.take_sent(source.ip(), quote.receive);
+            let past = past.filter(|past| past.smear == request.smear);
             Answer::Reply(served.to_interleaved(past.as_ref(), quote.echo))
         }
         None => Answer::Reply(served.reply()),
@@ -241,8 +253,11 @@ fn refuse<'s>(
 #[derive(Clone, Copy)]
 struct Served<'q, 's> {
     question: &'q Question,
-    state: &'s State,
-    received: Timestamp<Utc>,
+    face: Face<'s>,
+    /// What is told of a leap second at T2.
+    leap: LeapIndicator,
+    /// T2.
+    at: Smeared,
     /// The same as sent.
     receive: NtpTimestamp,
 }
@@ -250,15 +265,17 @@ struct Served<'q, 's> {
 impl<'s> Served<'_, 's> {
     /// Leap "unknown" and a stratum contradict each other: then nothing is claimed.
     fn is_synchronised(&self) -> bool {
-        self.state.is_synchronised() && self.state.leap != LeapIndicator::Unknown
+        let state = self.face.state;
+        state.is_synchronised() && state.leap != LeapIndicator::Unknown
     }
 
     #[inline]
     fn reply(&self) -> Reply<'s> {
-        let Self { question, state, received, receive } = *self;
+        let Self { question, face, leap, at, receive } = *self;
+        let (state, received) = (face.state, at.utc);
         let is_synchronised = self.is_synchronised();
         let (leap, stratum, reference_id) = if is_synchronised {
-            (state.leap, state.stratum, ReferenceId(state.reference_id))
+            (face.leap(leap), state.stratum, face.reference_id(&at))
         } else {
             // Never the state's own reason here: some codes bid the client to go away.
             (LeapIndicator::Unknown, 0, KissCode::Init.reference_id())
@@ -277,7 +294,7 @@ impl<'s> Served<'_, 's> {
             // reference timestamp that lies ahead (RFC 5905 §A.5.1.1).
             reference: state
                 .reference_time
-                .map_or(NtpTimestamp::ZERO, |at| NtpTimestamp::of(at.min(received))),
+                .map_or(NtpTimestamp::ZERO, |at| NtpTimestamp::of(face.before(at).min(received))),
             origin: question.transmit,
             receive,
             transmit: NtpTimestamp::ZERO,
@@ -287,7 +304,7 @@ impl<'s> Served<'_, 's> {
             Mode::SymmetricPassive => Outcome::ServedSymmetric,
             _ => Outcome::Served,
         };
-        Reply { header, outcome, is_awaited: false, time: Some((received, state)) }
+        Reply { header, outcome, is_awaited: false, time: Some((received, face)) }
     }
 
     /// To a client of interleaved mode: in place of its own transmit timestamp, the reply has that

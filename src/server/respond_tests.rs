@@ -55,7 +55,7 @@ fn asking(transmit: u64) -> [u8; 48] {
 
 fn request(bytes: &[u8], now: Timestamp<System>) -> Request<'_> {
     let source = SocketAddr::from(([192, 0, 2, 7], 40_123));
-    Request { bytes, source, received: Some(now), now }
+    Request { bytes, source, received: Some(now), now, smear: None }
 }
 
 /// The header of the reply as written at `sent`; the outcome alone if there is none.

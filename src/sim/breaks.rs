@@ -62,6 +62,19 @@ impl Found<'_> {
             self.add(Assumption::DeclaredErrors, 0.0);
         }
         self.majority(place, entry);
+        let noon = self.universe.truth.smeared_from().filter(|_| entry.smear.is_some());
+        if let Some(noon) = noon {
+            // Who asks it is told another time than UTC, and not how far that is from it.
+            let from = (noon - self.universe.scenario.start.0).seconds().max(0.0);
+            self.add(Assumption::DeclaredErrors, from);
+        }
+    }
+
+    /// Whether nobody is misled by sources that do not announce a leap second: every node has a table
+    /// that does.
+    fn knows_by_itself(&self, leap: Announcement) -> bool {
+        let tells = |node: &NodeEntry| node.leaps.is_some();
+        leap == Announcement::Silent && self.universe.scenario.node.iter().all(tells)
     }
 
     /// Servers that lie all the time, against the sources that tell the truth all the time. Whoever
@@ -232,6 +245,9 @@ impl Found<'_> {
             self.add(Assumption::DeclaredErrors, model.drift.map_or(0.0, |drift| drift.at));
         }
         let leap = self.universe.scenario.leap.is_some();
+        if self.knows_by_itself(model.leap) {
+            return;
+        }
         if leap && model.leap != Announcement::None || model.leap == Announcement::Delete {
             self.add(Assumption::AnnouncedLeaps, 0.0);
         }
@@ -280,7 +296,7 @@ impl Found<'_> {
         if !all_declare || !numbers || !right || !near {
             self.add(Assumption::HonestReceiver, 0.0);
         }
-        if model.leap != Announcement::None {
+        if model.leap != Announcement::None && !self.knows_by_itself(model.leap) {
             self.add(Assumption::AnnouncedLeaps, 0.0);
         }
     }

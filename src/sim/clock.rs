@@ -3,7 +3,7 @@
 use super::mutation::Mutation;
 use crate::clock::{Clock, ClockError, Correction, Declaration, Now, Pieces};
 use crate::discipline::servo::Order;
-use crate::time::{Duration, Frequency, Mono, Raw, System, Timestamp};
+use crate::time::{Duration, Frequency, LeapIndicator, Mono, Raw, System, Timestamp};
 
 /// A clock whose raw reading the world sets. Steered like the kernel's, where readings are the
 /// served time; or in software, where they stay raw.
@@ -23,6 +23,10 @@ pub struct SimulatedClock {
     pub declared: Option<Declaration>,
     /// Steps in the order they were made.
     pub steps: Vec<Duration>,
+    /// The leap second that its kernel is to make: from which reading on, and by how much.
+    kernels_leap: Option<(Timestamp<System>, Duration)>,
+    /// What its kernel did that it was not told of.
+    leapt: Duration,
     /// What of its orders is made wrong; it tells what it really applied.
     pub mutation: Option<Mutation>,
 }
@@ -40,6 +44,8 @@ impl SimulatedClock {
             slept: Duration::ZERO,
             declared: None,
             steps: Vec::new(),
+            kernels_leap: None,
+            leapt: Duration::ZERO,
             mutation: None,
         }
     }
@@ -52,6 +58,12 @@ impl SimulatedClock {
     /// The world moves on.
     pub fn set_raw(&mut self, raw: Timestamp<Raw>) {
         self.raw = raw;
+        let Some((at, by)) = self.kernels_leap else { return };
+        // The kernel looks at its tick.
+        if self.system(raw) >= at + KERNEL_TICK {
+            self.kernels_leap = None;
+            self.leapt += by;
+        }
     }
 
     /// Somebody else sets the system clock.
@@ -93,7 +105,7 @@ impl SimulatedClock {
     pub fn system(&self, raw: Timestamp<Raw>) -> Timestamp<System> {
         let raw = raw + self.disturbed(raw);
         let applied = if self.steered { self.pieces.at(raw) } else { Duration::ZERO };
-        raw.corrected_by(applied)
+        raw.corrected_by(applied + self.leapt)
     }
 
     /// The oscillator's own reading behind a stamp of after the last disturbance.
@@ -152,7 +164,22 @@ impl Clock for SimulatedClock {
         Ok(())
     }
 
+    fn leapt(&mut self, at: Timestamp<System>, by: Duration) {
+        self.pieces.leapt(at, by);
+        self.leapt -= by;
+    }
+
     fn declare(&mut self, declaration: &Declaration) -> Result<(), ClockError> {
+        // As the kernel does: at the end of the day in which it is first told to.
+        let day = self.system(self.raw).seconds().div_euclid(86_400) + 1;
+        let midnight = Timestamp::from_seconds(day * 86_400);
+        let wanted = match declaration.leap {
+            LeapIndicator::Insert => Some((midnight, -Duration::SECOND)),
+            LeapIndicator::Delete => Some((midnight - Duration::SECOND, Duration::SECOND)),
+            LeapIndicator::None | LeapIndicator::Unknown => None,
+        };
+        let told = self.kernels_leap.filter(|(_, by)| wanted.is_some_and(|(_, w)| w == *by));
+        self.kernels_leap = told.or(wanted);
         self.declared = Some(*declaration);
         Ok(())
     }
@@ -161,3 +188,6 @@ impl Clock for SimulatedClock {
         self.steered
     }
 }
+
+/// Of 250 a second.
+const KERNEL_TICK: Duration = Duration::from_millis(4);

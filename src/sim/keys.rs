@@ -17,6 +17,8 @@ pub enum Announcement {
     Insert,
     /// `"delete"`: 23:59:59 is left out.
     Delete,
+    /// `"silent"`: none is announced, even if one comes.
+    Silent,
     /// `"unknown"`: whoever says so does not know the time.
     Unknown,
 }
@@ -25,7 +27,7 @@ impl Announcement {
     /// On the wire.
     pub const fn indicator(self) -> LeapIndicator {
         match self {
-            Self::None => LeapIndicator::None,
+            Self::None | Self::Silent => LeapIndicator::None,
             Self::Insert => LeapIndicator::Insert,
             Self::Delete => LeapIndicator::Delete,
             Self::Unknown => LeapIndicator::Unknown,

@@ -62,8 +62,8 @@ pub use record::{Bits, Column, Deviations, Distribution, Range, Record, SourceRe
 pub use reference::{Exchanged, KnownPath, Reference};
 pub use run::{Keep, Summary, run, run_mutated};
 pub use scenario::{
-    Expect, Instant, LeapEntry, LinkEntry, LocalEntry, NodeEntry, ReceiverEntry, ReceiverRole,
-    Scenario, ServerEntry, SourceEntry, Step,
+    Expect, Instant, LeapEntry, Leaping, LinkEntry, LocalEntry, NodeEntry, ReceiverEntry,
+    ReceiverRole, Scenario, ServerEntry, Smearing, SourceEntry, Step,
 };
 pub use stamps::{Late, Stamp, StampPlan, Stamps};
 pub use truth::{Leap, Truth};

@@ -186,7 +186,9 @@ impl Watch {
             });
         }
         let settled = bound.seconds() - look.term(Term::Lag);
-        if let Some(last) = self.bound.filter(|last| settled < *last * (1.0 - TOLERANCE)) {
+        // Where a clock is stepped back the bound counts the second that is read twice, read or not.
+        let shrank = self.bound.filter(|last| settled < *last * (1.0 - TOLERANCE) && !excused);
+        if let Some(last) = shrank {
             into.note(look.at, self.node, Law::Shrink, || {
                 format!("the bound shrank from {last:.3e} s to {settled:.3e} s without news")
             });
@@ -298,7 +300,7 @@ const KEPT_OF_EACH: u64 = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{ErrorTerms, Phase};
+    use crate::state::{ErrorTerms, LeapCount, Phase};
 
     fn state(correction: f64, noise: f64) -> State {
         State {
@@ -363,7 +365,8 @@ mod tests {
             for second in seconds {
                 let (now, system) = (Timestamp::from_seconds(*second), Timestamp::EPOCH);
                 let look = Look { now, at: 0.0, system, state: &state, mutation: None };
-                watch.told(&look, EventKind::LeapSecond { inserted: true }, truth, &mut into);
+                let leap = EventKind::LeapSecond { inserted: true, count: LeapCount::InSoftware };
+                watch.told(&look, leap, truth, &mut into);
             }
             into.counts[Law::LeapSecond as usize]
         };

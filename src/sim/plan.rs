@@ -2,13 +2,13 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::scenario::{LocalEntry, NodeEntry, ReceiverRole, SourceEntry, Step};
+use super::scenario::{Leaping, LocalEntry, NodeEntry, ReceiverRole, Smearing, SourceEntry, Step};
 use super::universe::{Asked, Universe, Way, name_of};
-use crate::engine::{LocalPlan, Plan, Policy, Role, ServerPlan, SourcePlan, StepPolicy};
+use crate::engine::{LeapMode, LocalPlan, Plan, Policy, Role, ServerPlan, SourcePlan, StepPolicy};
 use crate::sample::SourceId;
 use crate::source::association::AssociationPlan;
 use crate::source::pairing::Declared;
-use crate::time::{Duration, Exponent, Frequency};
+use crate::time::{Duration, Exponent, Frequency, LeapTable, SmearShape};
 use crate::wire::ntp::Version;
 
 /// The engine's plan of a node.
@@ -20,7 +20,7 @@ pub(super) fn engine(universe: &Universe, node: usize) -> Plan {
         sources: sources.map(|(source, way)| engine_source(entry, source, *way)).collect(),
         policy: policy(entry),
         local: entry.local.as_ref().map(local),
-        leaps: None,
+        leaps: entry.leaps.as_ref().and_then(|text| LeapTable::read(text.as_bytes()).ok()),
         precision: PRECISION,
         reading: entry.reading.seconds(),
     }
@@ -113,6 +113,20 @@ fn policy(node: &NodeEntry) -> Policy {
         panic_backward: node.panic.map_or(default.panic_backward, |span| span.0),
         slew_limit: node.slew_limit_ppm.map_or(default.slew_limit, Frequency::from_ppm),
         holdover_limit: node.holdover_limit.map_or(default.holdover_limit, |span| span.0),
+        leap: match node.leap_mode {
+            Leaping::Kernel => LeapMode::Kernel,
+            Leaping::Step => LeapMode::Step,
+            Leaping::Slew => LeapMode::Slew,
+            Leaping::Ignore => LeapMode::Ignore,
+        },
+    }
+}
+
+/// How a node smears what it serves.
+pub(super) const fn smear(smearing: Smearing) -> SmearShape {
+    match smearing {
+        Smearing::Linear => SmearShape::Linear,
+        Smearing::Cosine => SmearShape::Cosine,
     }
 }
 

@@ -98,6 +98,13 @@ pub struct NodeEntry {
     /// Half the time it takes to read the clock; 0.
     #[serde(default)]
     pub reading: Span,
+    /// How its clock passes a leap second.
+    #[serde(default)]
+    pub leap_mode: Leaping,
+    /// The text of its table of leap seconds: a `leap-seconds.list`, or the tz database's `leapseconds`.
+    pub leaps: Option<String>,
+    /// It serves smeared time.
+    pub smear: Option<Smearing>,
     /// Its own clock is served while nothing better is known.
     pub local: Option<LocalEntry>,
     /// What is wrong with the stamps of its packets.
@@ -133,6 +140,31 @@ pub enum Step {
     First,
     /// Whenever it is large enough.
     Always,
+}
+
+/// How a node's clock passes a leap second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Leaping {
+    /// The kernel steps it; a clock in software counts it.
+    #[default]
+    Kernel,
+    /// The daemon steps it.
+    Step,
+    /// It is slewed.
+    Slew,
+    /// Nothing is done.
+    Ignore,
+}
+
+/// How a node that serves smeared time spreads a leap second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Smearing {
+    /// At one rate.
+    Linear,
+    /// Along half a cosine.
+    Cosine,
 }
 
 /// A source of a node: a server that it asks, or a receiver at its side.

@@ -13,9 +13,10 @@ use super::universe::{Asked, Way};
 use super::world::World;
 use super::{Channel, Emission};
 use crate::sample::{Reading, ReadingKind, SourceId};
-use crate::server::{Answer, REPLY_MAX, Request, respond};
+use crate::server::{Answer, Clients, REPLY_MAX, Request, TableSize, respond};
 use crate::source::association::Transmit;
 use crate::time::{Duration, Mono, System, Timestamp, Utc};
+use crate::wire::ntp::Header;
 
 impl World<'_> {
     /// Sends what a node's associations have due.
@@ -148,13 +149,33 @@ impl World<'_> {
         let late = stamp.map_or(Duration::ZERO, |received| received - leaves).max(Duration::ZERO);
         let leaves = leaves + late;
         let source = plan::socket(place);
-        let request = Request { bytes: &packet, source, received: stamp, now: own };
+        let smear = self.universe.scenario.node[whom].smear.map(plan::smear);
+        let request = Request { bytes: &packet, source, received: stamp, now: own, smear };
         let state = node.served(own);
         let mut bytes = [0; REPLY_MAX];
         let answer = respond(&request, &state, &node.policy, &mut node.clients);
         let Some(reply) = Answer::reply(answer) else { return };
         let length = reply.write(leaves, &mut bytes);
         self.return_to(place, peer, now + late, &bytes[..length]);
+    }
+
+    /// What a client at a node's side is told now, whose answer takes no time; `None` for silence. The
+    /// world goes on as if nobody had asked.
+    pub fn ask(&mut self, place: usize) -> Option<Header> {
+        let node = &mut self.nodes[place];
+        let (_, now) = node.advance(self.now);
+        // Version 4, mode 3, and a time of its own that is not zero.
+        let mut bytes = [0; REPLY_MAX];
+        (bytes[0], bytes[40]) = (0x23, 1);
+        let smear = self.universe.scenario.node[place].smear.map(plan::smear);
+        let source = plan::socket(place);
+        let request = Request { bytes: &bytes, source, received: Some(now), now, smear };
+        let state = node.served(now);
+        let mut clients = Clients::new(TableSize::default(), [0, 0]);
+        let reply = respond(&request, &state, &node.policy, &mut clients).reply()?;
+        let mut out = [0; REPLY_MAX];
+        reply.write(now, &mut out);
+        Header::parse(&out).ok().map(|(header, _)| header)
     }
 
     /// An answer leaves for the node that asked.

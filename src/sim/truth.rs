@@ -71,6 +71,11 @@ impl Truth {
         self.leaps_at().map(|at| at - ANNOUNCED_FOR)
     }
 
+    /// When those who smear it begin to: at noon.
+    pub fn smeared_from(&self) -> Option<Timestamp<Utc>> {
+        self.leap.map(|leap| leap.before - ANNOUNCED_FOR / 2)
+    }
+
     /// The leap second in the universe's count: when UTC begins to differ from it.
     pub fn leaps_at(&self) -> Option<Timestamp<Utc>> {
         self.leap.map(Leap::at)

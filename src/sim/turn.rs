@@ -43,6 +43,8 @@ pub(super) enum Turn {
     Leap,
     /// Servers begin to announce a leap second.
     Announce,
+    /// A node wants to tick before its second is over.
+    Due { node: usize },
 }
 
 impl Turn {
@@ -62,6 +64,7 @@ impl Turn {
             Self::End { event } => (10, event, 0),
             Self::Leap => (11, 0, 0),
             Self::Announce => (13, 0, 0),
+            Self::Due { node } => (14, node, 0),
             Self::Read { node, source, .. } => (12, node, source.index()),
         };
         (kind << 32) | (who as u64) << 16 | what as u64

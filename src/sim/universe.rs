@@ -7,10 +7,10 @@
 use core::fmt;
 
 use super::happening::Direction;
-use super::scenario::{LinkEntry, NodeEntry, ReceiverRole, Scenario, SourceEntry};
+use super::scenario::{Leaping, LinkEntry, NodeEntry, ReceiverRole, Scenario, SourceEntry};
 use super::truth::{Leap, Truth};
 use crate::sample::SourceId;
-use crate::time::{Date, Duration, Span};
+use crate::time::{Date, Duration, LeapTable, Span};
 
 /// A scenario that can be run.
 #[derive(Clone, Debug)]
@@ -97,6 +97,17 @@ impl Universe {
             return Err(check.mistakes);
         }
         Ok(Self { judge, truth: Truth::new(leap), ways, deeds, scenario })
+    }
+
+    /// Whether a node asks one that smears leap seconds, and so never hears of one.
+    pub(super) fn is_told_smeared_time(&self, node: usize) -> bool {
+        let smears = |way: &Way| match *way {
+            Way::Asked { whom: Asked::Node(other), .. } => {
+                self.scenario.node[other].smear.is_some()
+            }
+            _ => false,
+        };
+        self.ways[node].iter().any(smears)
     }
 
     /// The node that is judged.
@@ -212,6 +223,15 @@ impl<'s> Check<'s> {
             if span.is_some_and(|span| span.0 <= Duration::ZERO) {
                 self.mistake(path(key), "is out of range; more than nothing");
             }
+        }
+        if let Some(text) = &node.leaps
+            && let Err(error) = LeapTable::read(text.as_bytes())
+        {
+            self.mistake(path("leaps"), format!("is no table of leap seconds: {error}"));
+        }
+        if node.smear.is_some() && matches!(node.leap_mode, Leaping::Slew | Leaping::Ignore) {
+            let reason = "needs a clock that counts leap seconds: leap_mode \"kernel\" or \"step\"";
+            self.mistake(path("smear"), reason);
         }
         if node.reading.0.is_negative() {
             self.mistake(path("reading"), "is out of range; it cannot be negative");

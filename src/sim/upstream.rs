@@ -259,8 +259,13 @@ impl Upstream {
         let (held, sent) = (held + late, sent + late);
         let (received, sent) = (self.reading(received, error), self.reading(sent, error));
         let state = self.state(now, error);
-        let request =
-            Request { bytes: request, source: from, received: Some(received), now: received };
+        let request = Request {
+            bytes: request,
+            source: from,
+            received: Some(received),
+            now: received,
+            smear: None,
+        };
         let answer = respond(&request, &state, &self.policy, &mut self.clients);
         let mut bytes = [0; REPLY_MAX];
         let length = server::Answer::reply(answer)?.write(sent, &mut bytes);

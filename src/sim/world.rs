@@ -262,6 +262,11 @@ impl<'u> World<'u> {
             }
             Turn::Leap => self.leap(),
             Turn::Announce => self.announce_leap(),
+            Turn::Due { node } => {
+                if self.nodes[node].tick_at <= self.now {
+                    self.tick(node);
+                }
+            }
         }
     }
 
@@ -270,7 +275,9 @@ impl<'u> World<'u> {
     fn timer(&mut self, node: usize) {
         if self.nodes[node].tick_at <= self.now {
             self.tick(node);
-            // A halted node has not ticked; it is looked at again.
+        }
+        // A halted node has not ticked; it is looked at again.
+        if self.nodes[node].tick_at <= self.now {
             self.nodes[node].tick_at = self.now + TICK;
         }
         let at = self.nodes[node].tick_at;
@@ -310,6 +317,10 @@ impl<'u> World<'u> {
         }
         node.watch.look(&look, truth, &mut self.violations);
         node.tick_at = now + TICK;
+        if let Some(due) = node.engine.due() {
+            node.tick_at = now + TICK.min(due);
+            self.queue.plan(node.tick_at, Rank::Timer, Turn::Due { node: place });
+        }
         node.note_asked();
         let followed = state.selected.filter(|_| state.phase.is_synchronised());
         let way = followed.and_then(|id| self.universe.ways[place].get(id.index()));
@@ -381,7 +392,8 @@ impl<'u> World<'u> {
         let at = self.at();
         let passed = self.universe.truth.leaps_at().filter(|leap| self.now - *leap > LEAP_NOTICED);
         for (place, node) in self.nodes.iter().enumerate() {
-            if passed.is_some() && node.watch.missed_a_leap() {
+            let smeared = self.universe.is_told_smeared_time(place);
+            if passed.is_some() && node.watch.missed_a_leap() && !smeared {
                 let detail = || "the leap second was not applied".to_owned();
                 self.violations.note(at, place, Law::LeapSecond, detail);
             }

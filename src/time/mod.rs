@@ -16,14 +16,16 @@ mod duration;
 mod leap;
 mod ntp;
 mod rfc3339;
+mod smear;
 mod span;
 mod timestamp;
 
 pub use civil::{Civil, Date};
 pub use duration::{Duration, Exponent, Frequency};
-pub use leap::{LeapError, LeapIndicator, LeapTable, TaiOffset};
+pub use leap::{LeapError, LeapIndicator, LeapSecond, LeapTable, TaiOffset};
 pub use ntp::{NtpShort, NtpTimestamp};
 pub use rfc3339::parse as parse_rfc3339;
+pub use smear::{Smear, SmearShape};
 pub use span::{Span, SpanVisitor, parse as parse_span};
 pub use timestamp::{Mono, Raw, Scale, System, Tai, Timestamp, Utc};
 

@@ -58,7 +58,7 @@ fn at(fractions: u64) -> Timestamp<System> {
 fn ask(clients: &mut Clients, bytes: &[u8; 48], received: u64) -> ([u8; 48], Outcome) {
     let source = SocketAddr::from(([192, 0, 2, 9], 50_123));
     let (now, state) = (at(received + 0x2000), state());
-    let request = Request { bytes, source, received: Some(at(received)), now };
+    let request = Request { bytes, source, received: Some(at(received)), now, smear: None };
     let answer = respond(&request, &state, &Policy::default(), clients);
     let outcome = answer.outcome();
     let reply = answer.reply().expect("an answer");

@@ -201,6 +201,7 @@ fn ask(
         source: SocketAddr::from(([10, 10, 10, 20], asked.port)),
         received: Some(RECEIVED + later),
         now: SENT + later,
+        smear: None,
     };
     match respond(&request, state, &Policy::default(), clients) {
         Answer::Silence(why) => Err(why),
@@ -289,7 +290,7 @@ fn usual_paces_are_never_limited() {
 fn who_cannot_use_the_answer_gets_none() {
     let ask_bytes = |bytes: &[u8], port| {
         let source = SocketAddr::from(([10, 10, 10, 20], port));
-        let request = Request { bytes, source, received: Some(RECEIVED), now: SENT };
+        let request = Request { bytes, source, received: Some(RECEIVED), now: SENT, smear: None };
         respond(&request, &synchronised(), &Policy::default(), &mut clients()).outcome()
     };
     let mut member = WINDOWS_CLIENT.bytes();

@@ -136,7 +136,7 @@ fn answered(
     let mut answer = None;
     for _ in 0..requests {
         let now = T0 + Duration::from_micros(20);
-        let request = Request { bytes: &bytes, source, received: Some(T0), now };
+        let request = Request { bytes: &bytes, source, received: Some(T0), now, smear: None };
         answer = respond(&request, state, policy, &mut clients).reply();
     }
     let mut out = [0; REPLY_MAX];

@@ -128,7 +128,7 @@ duration = "20min""#;
     for text in
         [CLOCK.replace("duration = \"20min\"", leap), CLIENT.replace("duration = \"30min\"", leap)]
     {
-        let at = told(&text, |kind| matches!(kind, EventKind::LeapSecond { inserted: true }));
+        let at = told(&text, |kind| matches!(kind, EventKind::LeapSecond { inserted: true, .. }));
         assert!(at.len() == 1 && (600.0..602.0).contains(&at[0]), "{at:?}");
         let outcome = outcome(&text, 1);
         assert_eq!(faults(&outcome), "");

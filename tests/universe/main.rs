@@ -4,6 +4,7 @@
 
 mod deeds;
 mod draws;
+mod leap;
 mod program;
 mod worlds;
 

@@ -33,7 +33,7 @@ impl Server {
                 let Ok((length, source)) = socket.recv_from(&mut buffer) else { continue };
                 let now = clock.now();
                 let bytes = &buffer[..length];
-                let request = Request { bytes, source, received: Some(now), now };
+                let request = Request { bytes, source, received: Some(now), now, smear: None };
                 let answer = respond(&request, &state, &policy, &mut clients);
                 before(&socket, source);
                 let mut out = [0; REPLY_MAX];

@@ -14,7 +14,7 @@ mod receiver;
 
 use draw::Draw;
 
-use super::super::scenario::{Instant, LeapEntry, NodeEntry, Scenario};
+use super::super::scenario::{Instant, LeapEntry, Leaping, NodeEntry, Scenario};
 use crate::sim::{Announcement, Assumption, Expect, Hostile};
 use crate::time::{Duration, Span, Timestamp};
 
@@ -195,6 +195,10 @@ fn leap(draw: &mut Draw, scenario: &mut Scenario) {
     scenario.leap = Some(LeapEntry { before: Instant(MIDNIGHT), deleted: draw.chance(0.3) });
     for server in &mut scenario.server {
         server.model.hostile = Hostile::None;
+    }
+    for node in &mut scenario.node {
+        node.leap_mode =
+            *draw.pick(&[Leaping::Kernel, Leaping::Kernel, Leaping::Step, Leaping::Slew]);
     }
 }
 

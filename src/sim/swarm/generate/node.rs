@@ -1,7 +1,7 @@
 //! A machine of the swarm: its quartz, its stamps, how its clock may be moved.
 
 use super::draw::{Draw, span};
-use crate::sim::scenario::{NodeEntry, Step};
+use crate::sim::scenario::{Leaping, NodeEntry, Step};
 use crate::sim::{Day, Late, OscillatorPlan, Queueing, Ramp, StampPlan};
 
 /// A node without sources.
@@ -18,6 +18,9 @@ pub(super) fn node(draw: &mut Draw, name: String) -> NodeEntry {
         holdover_limit: draw.maybe(0.2, |d| d.span(1e-3, 1.0)),
         reading: draw.maybe(0.2, |d| d.span(1e-9, 1e-6)).unwrap_or_default(),
         stamps: stamps(draw, 1e-4),
+        leap_mode: Leaping::default(),
+        leaps: None,
+        smear: None,
         local: None,
         source: Vec::new(),
     }

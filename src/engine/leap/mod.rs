@@ -1,22 +1,40 @@
-//! Leap seconds: who announces them, from when on they count, and what becomes of the clock.
+//! Leap seconds: who announces them, and from when on they count.
 //!
-//! A list that has not expired knows best; then the majority of the sources that can tell. Pulses
-//! alone cannot, nor can text of a kind that has no word for it.
+//! A table that has not expired knows best; then the majority of the sources that can tell. Pulses
+//! alone cannot, nor can text of a kind that has no word for it. What is announced is armed on the
+//! last day of the month, and disarmed when it is taken back.
+
+mod pass;
+mod smear;
 
 use super::{Engine, Role, Tracked};
 use crate::clock::Clock;
 use crate::event::EventKind;
 use crate::mitigation::Verdict;
-use crate::state::State;
+use crate::state::{LeapCount, State};
 use crate::time::{Date, Duration, LeapIndicator, System, Timestamp, Utc};
 
 impl<C: Clock> Engine<C> {
-    /// A list that is still complete knows better than any source; an expired one keeps quiet about
-    /// leaps, though its TAI − UTC is the best guess there is.
-    pub(super) fn leap_of_table(&self, state: &State) -> Option<LeapIndicator> {
-        let now = state.utc(self.now.system);
-        let table = self.plan.leaps.as_ref().filter(|table| now < table.expires())?;
-        Some(table.indicator(now))
+    /// Decides what is announced, and arms it.
+    pub(super) fn announce_leap(&mut self, state: &mut State) {
+        let utc = state.utc(self.now.system);
+        let expired = self.plan.leaps.as_ref().is_some_and(|table| table.is_expired(utc));
+        if expired && !core::mem::replace(&mut self.told_expired, true) {
+            self.tell(self.now.system, None, EventKind::LeapTableExpired);
+        }
+        // A table that is still complete knows better than any source; an expired one keeps quiet about
+        // leaps, though its TAI − UTC is the best guess there is.
+        let table = self.plan.leaps.as_ref().and_then(|table| table.tells(utc));
+        state.leap = table.unwrap_or_else(|| self.announced());
+        self.arm_leap(state);
+        if state.leap_count != LeapCount::Done && state.leap != self.told_leap {
+            self.told_leap = state.leap;
+            self.tell(self.now.system, None, EventKind::LeapAnnounced(state.leap));
+        }
+        let steps = state.leap_at.filter(|_| state.leap_count.steps_the_clock());
+        // After the leap stamps of the second before it are still under way.
+        self.stepped_near = steps.or(self.stepped_near.filter(|at| Some(*at) == self.leapt_at));
+        self.plan_smear(state);
     }
 
     /// What more than half of those say who can tell, or the followed one where they are divided; as
@@ -58,42 +76,24 @@ impl<C: Clock> Engine<C> {
         }
     }
 
-    /// At an announced leap second UTC counts one second twice, or not at all. A clock in software
-    /// is carried over: what is published says from which instant on the count differs. The kernel's
-    /// clock is given up and found anew within seconds, rather than served a second wrong.
-    pub(super) fn leap(&mut self) {
-        let Some(at) = self.state.leap_at.filter(|at| *at <= self.now.system) else { return };
-        let inserted = self.state.leap == LeapIndicator::Insert;
-        self.tell(at, None, EventKind::LeapSecond { inserted });
-        self.state.leap_at = None;
-        self.state.leap = LeapIndicator::None;
-        self.leapt_at = Some(at);
-        let by = if inserted { -Duration::SECOND } else { Duration::SECOND };
-        if !self.clock.is_served() && self.clock.step(by).is_ok() {
-            self.estimator.leapt(by);
-            self.samples.clear();
-            for source in &mut self.sources {
-                source.leapt(by);
-            }
-            let seconds = if inserted { -1 } else { 1 };
-            for of in &mut self.pairings {
-                of.pairing.shift(Duration::ZERO, seconds);
-            }
-        } else {
-            self.start_anew();
-        }
-    }
-
     /// Says from which reading of the system clock on an announced leap second counts.
-    pub(super) fn arm_leap(&self, state: &mut State) {
+    fn arm_leap(&self, state: &mut State) {
+        let passing = |at: &Timestamp<System>| self.now.system < *at;
+        if self.state.leap_count == LeapCount::Done {
+            if let Some(ends) = self.state.leap_at.filter(passing) {
+                (state.leap, state.leap_at) = (LeapIndicator::Insert, Some(ends));
+                return;
+            }
+            (state.leap_at, state.leap_count) = (None, LeapCount::default());
+        }
         // A correction by nanoseconds may lift the time over midnight between two ticks, and sources
         // take their word back with the second itself: what is armed so shortly before, comes.
         let near = |at: &Timestamp<System>| (*at - self.now.system).abs() <= LEAP_HELD;
-        if let Some(at) = self.state.leap_at.filter(near) {
-            (state.leap, state.leap_at) = (self.state.leap, Some(at));
+        if let Some(armed) = self.armed().filter(|armed| near(&armed.at)) {
+            (state.leap, state.leap_at) = (self.state.leap, Some(armed.at));
             return;
         }
-        state.leap_at = None;
+        (state.leap_at, state.leap_count) = (None, LeapCount::default());
         // One that just happened is still announced for a while.
         if self.leapt_at.is_some_and(|last| self.now.system - last < LEAP_APART) {
             state.leap = LeapIndicator::None;
@@ -112,7 +112,7 @@ impl<C: Clock> Engine<C> {
         let instant = Timestamp::<Utc>::from_seconds(day * 86_400) - ends;
         let rate = 1.0 + state.correction_rate.ratio();
         let left = Duration::from_seconds_f64((instant - utc).seconds() / rate);
-        state.leap_at = Some(self.now.system + left);
+        (state.leap_at, state.leap_count) = (Some(self.now.system + left), self.leap_count());
     }
 }
 
