@@ -80,6 +80,10 @@ pub enum EventKind {
     LeapSecond { inserted: bool, count: LeapCount },
     /// The table of leap seconds has expired: leaps are taken from sources.
     LeapTableExpired,
+    /// A server's clock is noisier, by 6 sigma of what was learned of it, than it declares.
+    NoisierThanDeclared { noise: Duration },
+    /// The oscillator needs a larger correction than the frequency limit allows.
+    FrequencyLimited { needed: Frequency },
     /// The clock would not be steered; the reason is in the log.
     ClockRefused,
     /// The offset is beyond the panic limit; the clock is left alone.
@@ -117,6 +121,8 @@ impl EventKind {
             | Self::TickLate { .. }
             | Self::RouteChange { .. }
             | Self::ServerStep { .. }
+            | Self::NoisierThanDeclared { .. }
+            | Self::FrequencyLimited { .. }
             | Self::ClockDisturbed { .. } => Severity::Warning,
             Self::ClockRefused | Self::Panic { .. } => Severity::Error,
         }
@@ -161,10 +167,7 @@ impl fmt::Display for EventKind {
             Self::Rollover { eras } => {
                 write!(f, "dates are {eras} × 1024 weeks old; moved forward")
             }
-            Self::Kissed { code } => {
-                let code: String = code.iter().map(|byte| char::from(*byte)).collect();
-                write!(f, "refuses to serve: {}", code.escape_debug())
-            }
+            Self::Kissed { code } => write!(f, "refuses to serve: {}", code.escape_ascii()),
             Self::RouteChange { by } => write!(f, "route changed; shortest round trip by {by}"),
             Self::ServerStep { by } => write!(f, "the server's clock stepped by {by}"),
             Self::Refused(refusal) => write!(f, "dropped: {}", refusal.name()),
@@ -193,6 +196,16 @@ impl fmt::Display for EventKind {
             }
             Self::LeapTableExpired => {
                 f.write_str("the table of leap seconds has expired; leaps are taken from sources")
+            }
+            Self::NoisierThanDeclared { noise } => {
+                write!(f, "the server's clock is off by up to {noise}, more than it declares")
+            }
+            Self::FrequencyLimited { needed } => {
+                write!(
+                    f,
+                    "the oscillator needs {:+.1} ppm, beyond the frequency limit",
+                    needed.ppm()
+                )
             }
             Self::ClockRefused => f.write_str("the clock would not be steered"),
             Self::Panic { offset } => {

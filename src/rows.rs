@@ -366,7 +366,7 @@ impl Words for State {
 }
 
 impl Words for SourceReport {
-    type Row = [u64; 39];
+    type Row = [u64; 40];
 
     fn put(&self, row: &mut Put<'_>) {
         row.value(&self.source);
@@ -375,6 +375,7 @@ impl Words for SourceReport {
         row.option(self.last_sample.as_ref());
         row.value(&self.offset);
         row.f64(self.distance);
+        row.f64(self.root_distance);
         row.f64(self.jitter);
         row.value(&self.errors);
         row.u64(self.samples);
@@ -396,6 +397,7 @@ impl Words for SourceReport {
             last_sample: row.option(),
             offset: row.value(),
             distance: row.f64(),
+            root_distance: row.f64(),
             jitter: row.f64(),
             errors: row.value(),
             samples: row.u64(),
@@ -451,6 +453,8 @@ impl Words for Event {
             EventKind::EstimateMoved { by } => (27, by.units()),
             EventKind::LeapAnnounced(leap) => (28, leap.bits().into()),
             EventKind::LeapTableExpired => (29, 0),
+            EventKind::NoisierThanDeclared { noise } => (30, noise.units()),
+            EventKind::FrequencyLimited { needed } => (31, needed.ratio().to_bits().into()),
         };
         row.u64(code);
         row.i128(number);
@@ -462,6 +466,7 @@ impl Words for Event {
         let duration = Duration::from_units(number);
         let whole = i64::try_from(number).unwrap_or(0);
         let [low, high, ..] = number.to_le_bytes().map(usize::from);
+        let frequency = || Frequency::new(f64::from_bits(u64::try_from(number).unwrap_or(0)));
         let phase = |index: usize| Phase::ALL[index % Phase::ALL.len()];
         let kind = match code {
             0 => EventKind::Phase { from: phase(low), to: phase(high) },
@@ -479,10 +484,7 @@ impl Words for Event {
             12 => EventKind::Refused(Refusal::ALL[low % Refusal::ALL.len()]),
             13 => EventKind::SampleRejected { distance: duration },
             14 => EventKind::PhaseStep { by: duration },
-            15 => {
-                let ratio = f64::from_bits(u64::try_from(number).unwrap_or(0));
-                EventKind::FrequencyJump { by: Frequency::new(ratio) }
-            }
+            15 => EventKind::FrequencyJump { by: frequency() },
             16 => EventKind::EstimateRestarted,
             17 => EventKind::Stepped { by: duration },
             18 => EventKind::ClockDisturbed { by: duration },
@@ -498,6 +500,8 @@ impl Words for Event {
             27 => EventKind::EstimateMoved { by: duration },
             28 => EventKind::LeapAnnounced(LeapIndicator::from_bits(number.to_le_bytes()[0])),
             29 => EventKind::LeapTableExpired,
+            30 => EventKind::NoisierThanDeclared { noise: duration },
+            31 => EventKind::FrequencyLimited { needed: frequency() },
             21 => EventKind::Rollover { eras: u32::try_from(number).unwrap_or(0) },
             _ => EventKind::Panic { offset: duration },
         };

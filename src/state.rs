@@ -117,7 +117,7 @@ impl Term {
         }
     }
 
-    /// Where it comes from and what it assumes, for `maser ledger`.
+    /// Where it comes from, for `maser ledger`.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Reading => "half the window in which the clock was read",
@@ -130,6 +130,22 @@ impl Term {
             Self::Noise => "estimate's noise and the oscillator's learned wander since",
             Self::Lag => "correction not applied yet",
             Self::Local => "a free clock's drift since it was last compared",
+        }
+    }
+
+    /// What must be so for it to hold.
+    pub const fn assumption(self) -> &'static str {
+        match self {
+            Self::Reading => "the event fell within the window",
+            Self::Quantization => "stamps are cut, not wrong",
+            Self::Serial => "the line's delay varies no more than declared",
+            Self::Declared => "the declaration is true",
+            Self::Sawtooth => "grain is as declared, correction of the right pulse and sign",
+            Self::Path => "no way is shorter than nothing; most servers are honest",
+            Self::Server => "the server is right within what it declares",
+            Self::Noise => "the oscillator changes as it did, within 6 sigma",
+            Self::Lag => "nobody else steers this clock",
+            Self::Local => "it was right when set, and drifts by 100 ppm at most",
         }
     }
 }

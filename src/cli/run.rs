@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Failure, signals};
 use crate::config;
+use crate::engine::StepPolicy;
 use crate::event::{Event, Severity};
 use crate::host::control;
 use crate::host::daemon::{Daemon, Options};
@@ -31,6 +32,9 @@ pub struct RunArgs {
     /// Leave this machine's clock alone: correct it in software, for those who ask.
     #[arg(long)]
     pub no_steer: bool,
+    /// Never step the clock, whatever the file says: slew, if it takes hours.
+    #[arg(short = 'x', long)]
+    pub never_step: bool,
     /// Serve time here instead of where the file says; may be repeated. Port 123 unless given.
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     pub listen: Vec<SocketAddr>,
@@ -106,6 +110,9 @@ fn apply(args: &RunArgs, plan: &mut Plan) {
         });
         serve.listen.clone_from(&args.listen);
     }
+    if args.never_step {
+        plan.engine.policy.step = StepPolicy::Never;
+    }
     if let Some(socket) = &args.socket {
         plan.control.clone_from(socket);
     }
@@ -179,6 +186,7 @@ mod tests {
         RunArgs {
             config: "config/demo.toml".into(),
             no_steer: true,
+            never_step: false,
             listen: listen.iter().map(|text| parse_address(text).unwrap()).collect(),
             socket: socket.map(PathBuf::from),
         }
@@ -196,6 +204,13 @@ mod tests {
         assert_eq!(serve.listen, expected);
         // The file's policy stays.
         assert_eq!(serve.policy.rate, None);
+    }
+
+    #[test]
+    fn never_step_overrules_the_file() {
+        assert_ne!(prepare(&args(&[], None)).unwrap().engine.policy.step, StepPolicy::Never);
+        let never = RunArgs { never_step: true, ..args(&[], None) };
+        assert_eq!(prepare(&never).unwrap().engine.policy.step, StepPolicy::Never);
     }
 
     #[test]

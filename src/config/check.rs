@@ -160,7 +160,16 @@ impl<'a> Check<'a> {
             step,
             panic_forward: self.panic(clock.panic_forward.as_ref(), default.panic_forward),
             panic_backward: self.panic(clock.panic_backward.as_ref(), default.panic_backward),
-            slew_limit: self.slew_limit(clock.slew_limit_ppm.as_ref(), default.slew_limit),
+            slew_limit: self.ppm(
+                clock.slew_limit_ppm.as_ref(),
+                1.0..=SLEW_LIMIT_PPM,
+                default.slew_limit,
+            ),
+            frequency_limit: self.ppm(
+                clock.frequency_limit_ppm.as_ref(),
+                1.0..=FREQUENCY_LIMIT_PPM,
+                default.frequency_limit,
+            ),
             holdover_limit: self.time(
                 clock.holdover_limit.as_ref(),
                 MICROSECOND..=Duration::from_seconds(16),
@@ -185,13 +194,19 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn slew_limit(&mut self, key: Option<&Spanned<f64>>, default: Frequency) -> Frequency {
+    fn ppm(
+        &mut self,
+        key: Option<&Spanned<f64>>,
+        allowed: RangeInclusive<f64>,
+        default: Frequency,
+    ) -> Frequency {
         let Some(key) = key else { return default };
         let ppm = *key.get_ref();
-        if (1.0..=SLEW_LIMIT_PPM).contains(&ppm) {
+        if allowed.contains(&ppm) {
             return Frequency::from_ppm(ppm);
         }
-        self.error(&key.span(), format!("{ppm} is out of range; 1 to {SLEW_LIMIT_PPM} ppm"));
+        let (least, most) = allowed.into_inner();
+        self.error(&key.span(), format!("{ppm} is out of range; {least} to {most} ppm"));
         default
     }
 
@@ -371,6 +386,8 @@ const STEP_THRESHOLD: Duration = Duration::from_millis(1);
 const STEPS: u32 = 3;
 /// What the kernel's tick and the servo allow: one second in twelve.
 const SLEW_LIMIT_PPM: f64 = 83_333.0;
+/// What the kernel's tick allows, ppm.
+const FREQUENCY_LIMIT_PPM: f64 = 100_000.0;
 
 pub(super) const NTP_PORT: u16 = 123;
 const CLIENTS_MAX: usize = 1 << 22;

@@ -59,6 +59,7 @@ pub(super) struct Clock {
     pub step_threshold: Span,
     pub steps: Whole,
     pub slew_limit_ppm: Option<Spanned<f64>>,
+    pub frequency_limit_ppm: Option<Spanned<f64>>,
     pub panic_forward: Span,
     pub panic_backward: Span,
     pub holdover_limit: Span,

@@ -159,12 +159,13 @@ fn chronys_word_lock_is_understood() {
 #[test]
 fn the_clock_obeys() {
     let plan = plan(
-        "[clock]\nstep='always'\nstep_threshold=0.128\nslew_limit_ppm=500\npanic_forward='1h'\n\
+        "[clock]\nstep='always'\nstep_threshold=0.128\nslew_limit_ppm=500\nfrequency_limit_ppm=800\npanic_forward='1h'\n\
          panic_backward='10s'\nholdover_limit='1ms'\nrealtime_priority=0\n",
     );
     let policy = plan.engine.policy;
     assert_eq!(policy.step, StepPolicy::Always { threshold: Duration::from_millis(128) });
     assert_eq!(policy.slew_limit, Frequency::from_ppm(500.0));
+    assert_eq!(policy.frequency_limit, Frequency::from_ppm(800.0));
     assert_eq!(policy.panic_forward, Duration::from_seconds(3600));
     assert_eq!(policy.panic_backward, Duration::from_seconds(10));
     assert_eq!(policy.holdover_limit, Duration::from_millis(1));
@@ -293,6 +294,10 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[serve]\nrate = 3", "serve.rate: invalid type: integer `3`, expected true, false or {"),
     ("[clock]\nstep = 'nver'", "clock.step: \"nver\" is unknown; did you mean \"never\"?"),
     ("[clock]\nstep = 'never'\nsteps = 2", "m.toml:3: clock.steps: has an effect only beside"),
+    (
+        "[clock]\nfrequency_limit_ppm = 0",
+        "clock.frequency_limit_ppm: 0 is out of range; 1 to 100000 ppm",
+    ),
     ("[clock]\nslew_limit_ppm = nan", "clock.slew_limit_ppm: NaN is out of range; 1 to 83333 ppm"),
     ("[clock]\nholdover_limit = '1 hour'", "clock.holdover_limit: invalid value"),
     ("[clock]\nholdover_limit = '1h'", "3600.000 s is out of range; 1.000 µs to 16.000 s"),

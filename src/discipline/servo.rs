@@ -64,7 +64,7 @@ impl Servo {
 pub const SLEW_LIMIT: Frequency = Frequency::from_ppm(83_333.0);
 /// No usable oscillator is further off than 500 ppm (RFC 5905 §11.3); ten times that is allowed
 /// because virtual machines are.
-const FREQUENCY_LIMIT: Frequency = Frequency::from_ppm(5000.0);
+pub const FREQUENCY_LIMIT: Frequency = Frequency::from_ppm(5000.0);
 /// The slew's span lies between these, s.
 const SPAN_MIN: f64 = 1.0 / 64.0;
 const SPAN_MAX: f64 = 32.0;

@@ -240,6 +240,23 @@ impl<C: Clock> Engine<C> {
         }
     }
 
+    /// The noise learned of a server is evidence of its dispersion that it has not made itself.
+    fn hold_against_its_word(&mut self, sample: &Sample, stamp: Timestamp<System>) {
+        let Some(sigma) = self.estimator.sigma_of(sample.source) else { return };
+        let source = &mut self.sources[sample.source.index()];
+        let declared = sample.errors.of(Term::Server) + sample.errors.of(Term::Declared);
+        if !matches!(source.plan.role, Role::Server(_)) || source.report.believed < NOISE_LEARNED {
+            return;
+        }
+        let noise = NOISE_SIGMAS * sigma;
+        if noise > declared && !core::mem::replace(&mut source.told_noisy, true) {
+            let noise = Duration::from_seconds_f64(noise);
+            self.tell(stamp, Some(sample.source), EventKind::NoisierThanDeclared { noise });
+        } else if noise < declared / 2.0 {
+            source.told_noisy = false;
+        }
+    }
+
     fn note(&mut self, outcome: Outcome, sample: &Sample, stamp: Timestamp<System>) {
         let report = &mut self.sources[sample.source.index()].report;
         if matches!(outcome, Outcome::Accepted | Outcome::RouteChange(_) | Outcome::Moved(_)) {
@@ -248,6 +265,7 @@ impl<C: Clock> Engine<C> {
             if self.void_since.is_some_and(|since| sample.at > since) {
                 self.void_since = None;
             }
+            self.hold_against_its_word(sample, stamp);
             let served = self.clock.correction().at(sample.at);
             self.state.offset = sample.offset - served;
             self.state.reference_time = Some(sample.at.corrected_by(sample.offset));
@@ -292,6 +310,8 @@ const FRESH_FOR: Duration = Duration::from_seconds(16);
 const HOLD_BELOW: f64 = 3.0;
 /// Sigmas of its noise that a source's claim allows for.
 const NOISE_SIGMAS: f64 = 6.0;
+/// Samples of a server before its noise is held against what it declares.
+const NOISE_LEARNED: u64 = 128;
 /// PHI of RFC 5905 §7.2: what a claim loses a second at most. Less, where the rate is known: what lies
 /// far from the rest must not come to overlap it by waiting.
 const AGE_RATE: f64 = 15e-6;

@@ -16,6 +16,7 @@ mod disturbance;
 mod exchange;
 mod leap;
 mod plan;
+mod root_distance;
 mod steer;
 mod tracked;
 
@@ -79,6 +80,8 @@ pub struct Engine<C: Clock> {
     tai_beyond_table: i16,
     /// What is left to slew of a leap second, s.
     leap_lag: f64,
+    /// That the oscillator needs more than the frequency limit.
+    told_limited: bool,
     /// The estimate whose noise was published last, and when it was.
     told_revision: Option<u64>,
     told_at: Timestamp<Mono>,
@@ -114,7 +117,8 @@ impl<C: Clock> Engine<C> {
                 last_pulse: None,
             })
             .collect();
-        let servo = Servo { slew_limit: plan.policy.slew_limit, ..Servo::default() };
+        let Policy { slew_limit, frequency_limit, .. } = plan.policy;
+        let servo = Servo { slew_limit, frequency_limit };
         let state = State { anchor: now.system, precision: plan.precision, ..State::default() };
         let started = clock.raw(now.system);
         Self {
@@ -146,6 +150,7 @@ impl<C: Clock> Engine<C> {
             told_expired: false,
             tai_beyond_table: 0,
             leap_lag: 0.0,
+            told_limited: false,
             told_revision: None,
             told_at: now.mono,
             plan,
@@ -339,7 +344,9 @@ impl<C: Clock> Engine<C> {
         let frequency = self.state.phase.is_synchronised().then(|| self.state.frequency.ratio());
         let source = &mut self.sources[reading.source.index()];
         if let Some(sample) = paired.sample {
-            source.take(&sample, reading.stamp, frequency);
+            let served = self.clock.correction().at(sample.at);
+            let precision = self.plan.precision.duration();
+            source.take(&sample, reading.stamp, frequency, (served, precision));
             if self.samples.len() < SAMPLES_MAX {
                 self.samples.push((sample, reading.stamp));
             }

@@ -85,6 +85,8 @@ pub struct Policy {
     pub panic_backward: Duration,
     /// Largest slew.
     pub slew_limit: Frequency,
+    /// Largest error of the oscillator's rate that is corrected.
+    pub frequency_limit: Frequency,
     /// Holdover ends when the bound passes this.
     pub holdover_limit: Duration,
     /// How the clock passes a leap second.
@@ -143,6 +145,7 @@ impl Default for Policy {
             panic_forward: Duration::from_seconds(1000),
             panic_backward: Duration::from_seconds(1000),
             slew_limit: crate::discipline::servo::SLEW_LIMIT,
+            frequency_limit: crate::discipline::servo::FREQUENCY_LIMIT,
             holdover_limit: Duration::from_millis(100),
             leap: LeapMode::default(),
         }

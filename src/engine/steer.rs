@@ -14,6 +14,7 @@ impl<C: Clock> Engine<C> {
     pub(super) fn steer(&mut self, raw: Timestamp<Raw>) {
         let estimate = self.estimator.estimate(raw).filter(|_| !self.awaits_the_kernel());
         let Some(estimate) = estimate else { return };
+        self.hold_against_the_limit(estimate.frequency);
         let lag = estimate.offset - self.clock.correction().at(raw);
         let refused = match self.decide(lag) {
             Move::Nothing => {
@@ -43,6 +44,15 @@ impl<C: Clock> Engine<C> {
         if refused.is_err() {
             self.tell(self.now.system, None, EventKind::ClockRefused);
         }
+    }
+
+    /// A clock that needs more than the limit is broken, or its source is.
+    fn hold_against_the_limit(&mut self, needed: Frequency) {
+        let beyond = needed.ratio().abs() > self.servo.frequency_limit.ratio();
+        if beyond && !self.told_limited {
+            self.tell(self.now.system, None, EventKind::FrequencyLimited { needed });
+        }
+        self.told_limited = beyond;
     }
 
     /// Decides the phase and fills the coefficients.

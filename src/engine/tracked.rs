@@ -1,9 +1,10 @@
 //! What the engine remembers of each source, and what it reports of it.
 
 use super::plan::{Role, SourcePlan};
+use super::root_distance::{ClockFilter, Heard, root_distance_later};
 use crate::mitigation::Verdict;
 use crate::sample::{ReceiverStatus, Refusal, Sample, SourceId};
-use crate::state::ErrorTerms;
+use crate::state::{ErrorTerms, Term};
 use crate::time::{Duration, Raw, System, Timestamp};
 
 /// One source's memory.
@@ -18,6 +19,10 @@ pub(super) struct Tracked {
     pub root_delay: Duration,
     /// Its samples came with the second and its leap, as marks do.
     pub marks: bool,
+    /// It was told that its clock is noisier than it declares.
+    pub told_noisy: bool,
+    /// What RFC 5905 would keep of it.
+    filter: ClockFilter,
     poll_ends: Option<Timestamp<Raw>>,
     heard_in_poll: bool,
 }
@@ -37,6 +42,8 @@ pub struct SourceReport {
     pub offset: Duration,
     /// Its own claim: the true time lies within `offset ± distance`, s.
     pub distance: f64,
+    /// Root distance by RFC 5905 §11.2.1 at the last sample, s: told to compare, used nowhere.
+    pub root_distance: f64,
     /// RMS of the differences of its samples, s.
     pub jitter: f64,
     /// Known constant errors of its last sample.
@@ -62,6 +69,12 @@ pub struct SourceReport {
 }
 
 impl SourceReport {
+    /// What RFC 5905 would claim now, s; `None` before the first sample.
+    pub fn root_distance_at(&self, now: Timestamp<System>) -> Option<f64> {
+        let age = (now - self.last_sample?).seconds();
+        Some(root_distance_later(self.root_distance, age))
+    }
+
     /// Of a source that declares this stratum, before anything was heard of it.
     pub fn silent(source: SourceId, stratum: u8) -> Self {
         Self {
@@ -71,6 +84,7 @@ impl SourceReport {
             last_sample: None,
             offset: Duration::ZERO,
             distance: 0.0,
+            root_distance: 0.0,
             jitter: 0.0,
             errors: ErrorTerms::NONE,
             samples: 0,
@@ -97,14 +111,22 @@ impl Tracked {
             report: SourceReport::silent(source, stratum),
             root_delay: Duration::ZERO,
             marks: false,
+            told_noisy: false,
+            filter: ClockFilter::default(),
             poll_ends: None,
             heard_in_poll: false,
         }
     }
 
-    /// A sample came; `frequency` is the oscillator's rate, once known: it moves offsets between
-    /// samples.
-    pub fn take(&mut self, sample: &Sample, stamp: Timestamp<System>, frequency: Option<f64>) {
+    /// A sample came, when the correction was `served`; `frequency` is the oscillator's rate, once
+    /// known: it moves offsets between samples.
+    pub fn take(
+        &mut self,
+        sample: &Sample,
+        stamp: Timestamp<System>,
+        frequency: Option<f64>,
+        (served, precision): (Duration, Duration),
+    ) {
         if let (Some(last), Some(frequency)) = (&self.last, frequency) {
             let drifted = (sample.offset - last.offset).seconds()
                 + frequency * (sample.at - last.at).seconds();
@@ -120,6 +142,14 @@ impl Tracked {
             let decayed = if is_server { value } else { decayed };
             self.errors = self.errors.with(term, value.max(decayed));
         }
+        let round_trip = if is_server { self.report.delay } else { 0.0 };
+        self.report.root_distance = self.filter.take(&Heard {
+            at: sample.at,
+            offset: (sample.offset - served).seconds(),
+            delay: round_trip,
+            precision: precision.seconds(),
+            root: if is_server { sample.errors.of(Term::Server) } else { 0.0 },
+        });
         self.last = Some(*sample);
         self.report.errors = self.errors;
         self.report.last_sample = Some(stamp);

@@ -69,6 +69,7 @@ fn reports() -> Vec<SourceReport> {
         last_sample: Some(now() - Duration::from_seconds(20)),
         offset: Duration::from_nanos(-37),
         distance: 1.03e-6,
+        root_distance: 2.8e-4,
         jitter: 12e-9,
         errors: ErrorTerms::NONE.with(Term::Declared, 1e-6),
         samples: 80,
@@ -196,8 +197,12 @@ fn tracking_and_ledger_read_well_on_a_terminal() {
     }
     let text = with_sight(&state(), Ledger::of).to_string();
     assert!(text.starts_with("term "), "{text}");
-    let last = text.lines().last().unwrap();
-    assert!(last.starts_with("sum ") && last.ends_with("within this of served time"), "{text}");
+    let sum = text.lines().find(|line| line.starts_with("sum ")).unwrap();
+    assert!(sum.ends_with("within this of served time, if"), "{text}");
+    let assumed = |line: &str| line.starts_with("  declared ") && line.ends_with("is true");
+    assert!(text.lines().any(assumed), "{text}");
+    // 280 µs at the sample, and 15 ppm of the 20 s since.
+    assert!(text.lines().last().unwrap().starts_with("RFC 5905 would claim 580.0 µs"), "{text}");
     assert!(!text.contains("path"), "zero terms are left out\n{text}");
 }
 

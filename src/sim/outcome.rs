@@ -21,6 +21,8 @@ pub struct Judged {
     pub bound: f64,
     /// The path term in it, s.
     pub path: f64,
+    /// What RFC 5905 would claim by the source that is followed, s.
+    pub root_distance: Option<f64>,
     /// The node claimed to be synchronised.
     pub claimed: bool,
     /// The error of the reference beside it, s; it has none before its first sample.
@@ -102,6 +104,8 @@ pub struct Figures {
     pub tightness: Option<f64>,
     /// The same with the path term left out.
     pub tightness_without_path: Option<f64>,
+    /// The same of RFC 5905's root distance.
+    pub tightness_rfc5905: Option<f64>,
     /// RMS over the reference's RMS in the same seconds.
     pub rms_vs_kalman: Option<f64>,
     /// RMS over that of the better of two plain methods in the same seconds.
@@ -127,6 +131,7 @@ impl Figures {
         let claimed = || settled.iter().filter(|j| j.claimed);
         let mut bounds: Vec<f64> = claimed().map(|j| j.bound).collect();
         let mut without_path: Vec<f64> = claimed().map(|j| j.bound - j.path).collect();
+        let mut distances: Vec<f64> = claimed().filter_map(|j| j.root_distance).collect();
         let first = course.events.iter().map(|(begin, _)| *begin).min_by(f64::total_cmp);
         let undisturbed = &judged[..first.map_or(judged.len(), second).min(judged.len())];
         let affected = course.events.iter().flat_map(|(begin, end)| {
@@ -141,6 +146,7 @@ impl Figures {
             coverage: coverage(judged),
             tightness: against_p99(quantile(&mut bounds, 0.5)),
             tightness_without_path: against_p99(quantile(&mut without_path, 0.5)),
+            tightness_rfc5905: against_p99(quantile(&mut distances, 0.5)),
             rms_vs_kalman: against_reference(judged, course),
             rms_vs_plain: against_plain(judged, course),
             requests_per_day: Some(requests as f64 * 86_400.0 / course.duration),
@@ -167,6 +173,7 @@ impl Figures {
             coverage: mean(|f| f.coverage),
             tightness: mean(|f| f.tightness),
             tightness_without_path: mean(|f| f.tightness_without_path),
+            tightness_rfc5905: mean(|f| f.tightness_rfc5905),
             rms_vs_kalman: mean(|f| f.rms_vs_kalman),
             rms_vs_plain: mean(|f| f.rms_vs_plain),
             requests_per_day: mean(|f| f.requests_per_day),
@@ -286,6 +293,7 @@ mod tests {
             peak: error.abs(),
             bound: 4.0,
             path: 1.0,
+            root_distance: Some(40.0),
             claimed: true,
             reference: Some(error / 2.0),
             reference_variance: 1.0,
@@ -309,6 +317,7 @@ mod tests {
         assert_eq!(f.seconds_to_lock, Some(2.0));
         assert_eq!(f.coverage, Some(7.0 / 8.0));
         assert_eq!((f.tightness, f.tightness_without_path), (Some(1.0), Some(0.75)));
+        assert_eq!(f.tightness_rfc5905, Some(10.0));
         assert_eq!((f.rms_vs_kalman, f.rms_vs_plain), (Some(2.0), Some(4.0)));
         assert_eq!(f.requests_per_day, Some(108_000.0));
         assert_eq!((f.event_max, f.recovery), (Some(4.0), Some(3.0)));

@@ -113,6 +113,7 @@ fn policy(node: &NodeEntry) -> Policy {
         panic_backward: node.panic.map_or(default.panic_backward, |span| span.0),
         slew_limit: node.slew_limit_ppm.map_or(default.slew_limit, Frequency::from_ppm),
         holdover_limit: node.holdover_limit.map_or(default.holdover_limit, |span| span.0),
+        frequency_limit: default.frequency_limit,
         leap: match node.leap_mode {
             Leaping::Kernel => LeapMode::Kernel,
             Leaping::Step => LeapMode::Step,

@@ -10,6 +10,7 @@ fn look(error: f64, bound: f64) -> Judged {
         peak: error.abs(),
         bound,
         path: 0.0,
+        root_distance: None,
         claimed: true,
         reference: Some(error / 2.0),
         reference_variance: 1.0,

@@ -356,11 +356,14 @@ impl<'u> World<'u> {
             };
             if place == self.universe.judge {
                 let beside = self.beside.look(raw, now);
+                let followed = state.selected.and_then(|id| node.engine.reports().nth(id.index()));
+                let root_distance = followed.and_then(|report| report.root_distance_at(system));
                 let judged = Judged {
                     error: error.seconds(),
                     peak: error.seconds().abs().max(core::mem::take(&mut self.peak)),
                     bound: look.bound().seconds(),
                     path: look.term(Term::Path),
+                    root_distance,
                     claimed: look.claims() && !asleep,
                     reference: beside.map(|(error, _)| error),
                     reference_variance: beside.map_or(0.0, |(_, variance)| variance),

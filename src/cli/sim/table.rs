@@ -12,7 +12,7 @@ pub(super) fn report(ran: &[Ran<'_>]) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
-        "{:width$} seeds     rms s     p99 s     max s  lock s coverage  tight  -path /kalman /plain  \
+        "{:width$} seeds     rms s     p99 s     max s  lock s coverage  tight  -path    rfc /kalman /plain  \
          req/day  event max  recov s",
         "scenario"
     );
@@ -20,7 +20,7 @@ pub(super) fn report(ran: &[Ran<'_>]) -> String {
         let f = &ran.summary.figures;
         let _ = writeln!(
             out,
-            "{:width$} {:5} {:>9} {:>9} {:>9} {:>7} {:>8} {:>6} {:>6} {:>7} {:>6} {:>8} {:>10} {:>8}  {}",
+            "{:width$} {:5} {:>9} {:>9} {:>9} {:>7} {:>8} {:>6} {:>6} {:>6} {:>7} {:>6} {:>8} {:>10} {:>8}  {}",
             ran.universe.scenario.name,
             ran.seeds,
             small(f.rms),
@@ -30,6 +30,7 @@ pub(super) fn report(ran: &[Ran<'_>]) -> String {
             f.coverage.map_or_else(dash, share),
             plain(f.tightness, 2),
             plain(f.tightness_without_path, 2),
+            plain(f.tightness_rfc5905, 0),
             plain(f.rms_vs_kalman, 2),
             plain(f.rms_vs_plain, 2),
             plain(f.requests_per_day, 0),

@@ -74,7 +74,7 @@ fn row(seed: &str, figures: &Figures, log: &str, out: &mut String) {
     let _ = writeln!(out, "<td><code>{log}</code></td></tr>");
 }
 
-const ROWS: [Row; 12] = [
+const ROWS: [Row; 13] = [
     ("rms", "root of the mean square of the error after settling", |f| f.rms.map(units::seconds)),
     ("p99", "99 % of all |error| are smaller", |f| f.p99.map(units::seconds)),
     ("max", "largest |error|", |f| f.max.map(units::seconds)),
@@ -84,6 +84,9 @@ const ROWS: [Row; 12] = [
     ("tightness", "median bound over p99", |f| f.tightness.map(units::digits)),
     ("without path", "the same without the path term", |f| {
         f.tightness_without_path.map(units::digits)
+    }),
+    ("RFC 5905", "the same of the root distance that the standard would claim", |f| {
+        f.tightness_rfc5905.map(units::digits)
     }),
     ("to lock", "from the start until |error| stays below 1 ms", |f| {
         f.seconds_to_lock.map(units::span)
