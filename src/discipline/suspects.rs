@@ -80,6 +80,11 @@ impl Suspects {
         self.0.clear();
     }
 
+    /// When the first was seen, and how long after the last believed sample, s.
+    pub fn first(&self) -> Option<(Timestamp<Raw>, f64)> {
+        self.0.first().map(|first| (first.at, first.age))
+    }
+
     /// When the first and the last were seen.
     pub fn span(&self) -> Option<(Timestamp<Raw>, Timestamp<Raw>)> {
         self.0.first().zip(self.0.last()).map(|(first, last)| (first.at, last.at))
@@ -106,7 +111,8 @@ impl Suspects {
     /// The slope on which all agree, if they are enough for its size.
     fn common_slope(&self, kind: Kind) -> Option<f64> {
         let count = self.0.len();
-        let slopes = || self.0.iter().map(|s| s.distance / s.age);
+        let onset = self.onset();
+        let slopes = || self.0.iter().map(|s| s.distance / (s.age - onset));
         let mean = slopes().sum::<f64>() / count as f64;
         if !slopes().all(|s| (s - mean).abs() < 0.6 * mean.abs()) || mean.abs() >= LARGE_JUMP {
             return None;
@@ -122,6 +128,16 @@ impl Suspects {
             }
         };
         enough.then_some(mean)
+    }
+
+    /// How long after the last believed sample the rate changed, s: where the line through the first
+    /// suspect and the last one meets the prediction.
+    fn onset(&self) -> f64 {
+        let [first, .., last] = self.0.as_slice() else { return 0.0 };
+        let growth = (last.distance - first.distance) / (last.age - first.age);
+        let onset = first.age - first.distance / growth;
+        // Nothing grew, or noise did.
+        if onset.is_finite() { onset.clamp(0.0, ONSET_MOST * first.age) } else { 0.0 }
     }
 
     /// The distance on which all agree.
@@ -142,6 +158,8 @@ impl Suspects {
 pub(super) const SUSPECTS_MAX: usize = 32;
 /// Less time than this makes no series of readings, s.
 const SPAN_MIN: f64 = 0.4;
+/// A suspect is no news of what began just before it.
+const ONSET_MOST: f64 = 0.95;
 /// Jumps below this are plausible at a glance, above the other never.
 const SMALL_JUMP: f64 = 5e-6;
 const LARGE_JUMP: f64 = 1e-4;

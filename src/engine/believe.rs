@@ -243,13 +243,15 @@ impl<C: Clock> Engine<C> {
     /// The noise learned of a server is evidence of its dispersion that it has not made itself.
     fn hold_against_its_word(&mut self, sample: &Sample, stamp: Timestamp<System>) {
         let Some(sigma) = self.estimator.sigma_of(sample.source) else { return };
+        // What queues hide is not told from noise.
+        let queues = self.estimator.spread_of(sample.source).unwrap_or(0.0);
         let source = &mut self.sources[sample.source.index()];
         let declared = sample.errors.of(Term::Server) + sample.errors.of(Term::Declared);
         if !matches!(source.plan.role, Role::Server(_)) || source.report.believed < NOISE_LEARNED {
             return;
         }
         let noise = NOISE_SIGMAS * sigma;
-        if noise > declared && !core::mem::replace(&mut source.told_noisy, true) {
+        if noise > declared + queues && !core::mem::replace(&mut source.told_noisy, true) {
             let noise = Duration::from_seconds_f64(noise);
             self.tell(stamp, Some(sample.source), EventKind::NoisierThanDeclared { noise });
         } else if noise < declared / 2.0 {

@@ -232,6 +232,11 @@ impl Estimator {
         Some(libm::sqrt(noise.variance()))
     }
 
+    /// Mean queueing on the way to a server, s.
+    pub fn spread_of(&self, source: SourceId) -> Option<f64> {
+        self.crowd.find(source).map(|server| libm::sqrt(server.spread_squared()))
+    }
+
     /// What asymmetry on the way to a server can hide at most, s.
     pub fn path_of(&self, source: SourceId) -> Option<f64> {
         self.crowd.find(source).map(Server::path)

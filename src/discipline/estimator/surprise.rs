@@ -38,7 +38,7 @@ impl Estimator {
         if shape == Shape::Unclear {
             return Outcome::Rejected;
         }
-        let first = self.suspects[source.index()].span().map_or(at, |(first, _)| first);
+        let (first, first_age) = self.suspects[source.index()].first().unwrap_or((at, 0.0));
         let believed_since =
             self.last_believed.is_some_and(|(last, who)| last >= first && who != source);
         let contradicted = believed_since && !self.is_refuted_by(source, range, best, at);
@@ -57,7 +57,9 @@ impl Estimator {
         match shape {
             Shape::Unclear => Outcome::Rejected,
             Shape::Growing { slope } => {
-                self.open_frequency(slope, at);
+                let unsure = first_age / 2.0;
+                self.open_frequency(slope, unsure, at);
+                self.weigh(source, at, evidence);
                 Outcome::FrequencyJump(Frequency::new(slope))
             }
             Shape::Equal { mean } => {
@@ -184,12 +186,14 @@ impl Estimator {
             && self.crowd.pulls(at).any(|(id, _)| id != source && !speaks(id))
     }
 
-    /// The rate changed at the last believed sample: all filters go back there and open it.
-    fn open_frequency(&mut self, slope: f64, now: Timestamp<Raw>) {
+    /// The rate changed since the last believed sample: all filters go back there and open it, and the
+    /// phase for what it gained in `unsure` seconds more or less.
+    fn open_frequency(&mut self, slope: f64, unsure: f64, now: Timestamp<Raw>) {
         let since = (now - self.at).seconds();
         let Some(bank) = &mut self.bank else { return };
         let mut best = bank.best();
         best.d += 4.0 * slope * slope;
+        best.a += (slope * unsure) * (slope * unsure);
         bank.restart(&best, since);
         self.begin_again(now, 2.0 * slope.abs() * since);
     }

@@ -2,8 +2,9 @@
 //!
 //! The base is a little below the shortest round trip in memory. Memory alone would believe a new
 //! route for hours or follow it at once; both are wrong. So the bases are kept by regime. Ten round
-//! trips in a row that none of the scatter explains are a longer route; one that is far too short
-//! is a shorter one, and an older regime that fits comes back with its split, exactly.
+//! trips in a row that none of the scatter explains are a longer route, more where long ones are
+//! usual; one that is far too short is a shorter one, and an older regime that fits comes back with its
+//! split, exactly.
 
 use std::collections::VecDeque;
 
@@ -38,7 +39,16 @@ pub(super) struct Route {
     current: Regime,
     older: Vec<Regime>,
     recent: VecDeque<Passage>,
+    long: LongOnes,
     gathering: Vec<Passage>,
+}
+
+/// How many round trips in a row were long, and how usual that is.
+#[derive(Clone, Copy, Debug, Default)]
+struct LongOnes {
+    run: u32,
+    /// Share of long ones before that run.
+    share: f64,
 }
 
 /// One route's memory.
@@ -66,6 +76,7 @@ impl Route {
             current,
             older: Vec::new(),
             recent: VecDeque::with_capacity(CHANGE_AFTER),
+            long: LongOnes::default(),
             gathering: Vec::with_capacity(CHANGE_AFTER),
         }
     }
@@ -130,7 +141,8 @@ impl Route {
             self.recent.pop_front();
         }
         self.recent.push_back(passage);
-        if self.is_longer(base, spreads, margin) {
+        self.long.take(passage.trip > base + 4.0 * spreads.larger() + margin);
+        if self.long.are_news() && self.is_longer(base, spreads, margin) {
             let passages: Vec<Passage> = self.recent.iter().copied().collect();
             return self.enter(&passages, spreads, sigma);
         }
@@ -178,7 +190,7 @@ impl Route {
         let back = self.older.remove(older);
         let left = core::mem::replace(&mut self.current, back);
         self.remember(left);
-        self.recent.clear();
+        self.begin_again();
         self.current.take(passage.trip);
         RouteNews::Changed { by: self.base(spreads) - base }
     }
@@ -212,8 +224,14 @@ impl Route {
         regime.split = regime.split.clamp(-base / 2.0, base / 2.0);
         let left = core::mem::replace(&mut self.current, regime);
         self.remember(left);
-        self.recent.clear();
+        self.begin_again();
         RouteNews::Changed { by: change }
+    }
+
+    /// What came before was of another route.
+    fn begin_again(&mut self) {
+        self.recent.clear();
+        self.long.run = 0;
     }
 
     fn remember(&mut self, regime: Regime) {
@@ -221,6 +239,24 @@ impl Route {
             self.older.remove(0);
         }
         self.older.push(regime);
+    }
+}
+
+impl LongOnes {
+    fn take(&mut self, is_long: bool) {
+        if is_long {
+            self.run = self.run.saturating_add(1);
+            return;
+        }
+        // A run that has ended was no other route.
+        let kept = libm::pow(1.0 - SHARE_FADE, f64::from(self.run));
+        self.share = (1.0 - (1.0 - self.share) * kept) * (1.0 - SHARE_FADE);
+        self.run = 0;
+    }
+
+    /// Whether so many in a row are no chance, as usual as they are one by one.
+    fn are_news(&self) -> bool {
+        f64::from(self.run) * libm::log(self.share) <= libm::log(CHANCE)
     }
 }
 
@@ -274,6 +310,10 @@ const BUCKET: usize = 32;
 const RAYLEIGH_MEAN: f64 = 1.2533;
 /// Exchanges that make a regime: (1 + u) e^−u at u = 4, to the tenth, is 4e-11 false alarms each.
 const CHANGE_AFTER: usize = 10;
+/// Exchanges over which the share of long ones is learned: 64.
+const SHARE_FADE: f64 = 1.0 / 64.0;
+/// A run of long ones less likely than this is another route.
+const CHANCE: f64 = 1e-9;
 /// Exchanges after which a regime is no chance.
 const LASTING: usize = 64;
 /// Routes remembered.
@@ -334,6 +374,24 @@ mod tests {
             world.there -= 2e-3;
             let changed = pass(&mut route, &mut world, 50);
             assert_eq!((changed.len(), route.split()), (1, 0.0));
+        }
+    }
+
+    #[test]
+    fn late_answers_are_no_other_route_however_many_come_in_a_row() {
+        for seed in 0..12 {
+            let mut random = Random::seeded(seed);
+            let mut world = World { random: Random::seeded(100 + seed), there: 1e-4, back: 1e-4 };
+            let mut route = Route::starting(world.passage().trip, &SPREADS);
+            for _ in 0..5_000 {
+                world.back = 1e-4 + if random.uniform() < 0.5 { 5e-2 } else { 0.0 };
+                let news = route.take(world.passage(), &SPREADS, 3e-6, 1e-5);
+                assert!(!matches!(news, RouteNews::Changed { .. }), "seed {seed}");
+            }
+            // Where half of the answers are late anyway, a longer way takes longer to be sure of.
+            (world.there, world.back) = (3e-3, 1e-4);
+            assert!(pass(&mut route, &mut world, 20).is_empty());
+            assert_eq!(pass(&mut route, &mut world, 40).len(), 1);
         }
     }
 

@@ -77,8 +77,9 @@ impl Shift {
         if self.count < SHIFT_FROM {
             return 0.0;
         }
-        let count = f64::from(self.count);
-        (self.mean() - common) * count / (count + SHIFT_HALF)
+        let apart = self.mean() - common;
+        let squared = apart * apart;
+        apart * squared / (squared + SHIFT_UNSURE * self.variance() + f64::MIN_POSITIVE)
     }
 
     /// What of its distance is not shifted yet, s.
@@ -121,9 +122,11 @@ impl SlowErrors {
 
 /// Samples remembered: 256; 64 make pools half as bad again.
 const FADE: f64 = 1.0 / 256.0;
-/// Samples from which a shift is applied, and at which half of it is.
+/// Samples from which a shift is applied.
 const SHIFT_FROM: u32 = 8;
-const SHIFT_HALF: f64 = 16.0;
+/// Half of a distance is shifted where it is √8 sigma of what is known of it, nearly all where it is
+/// more: a thousandth of a second must not be a part of it for hours, and noise is no distance.
+const SHIFT_UNSURE: f64 = 8.0;
 /// Samples for which another than the nearest is only listened to.
 const LISTEN_FOR: u32 = 16;
 const SLOW_FROM: u32 = 16;
