@@ -102,6 +102,10 @@ impl<C: Clock> Engine<C> {
             source.report.distance = fresh + astray.clamp(JUMP_RATE * age, AGE_RATE * age);
         }
         let last = (source.report.offset.seconds(), source.report.distance);
+        if is_server && self.sources[index].last.is_some() {
+            // Compared by its shortest way: one answer that queued makes it no worse.
+            fresh = self.constant_errors(id) + NOISE_SIGMAS * sigma;
+        }
         let source = &self.sources[index];
         let (offset, distance) = self.proven(source, raw, sigma).unwrap_or(last);
         Candidate {

@@ -8,6 +8,7 @@ use super::plan::Role;
 use super::{Engine, Tracked};
 use crate::clock::Clock;
 use crate::mitigation::{Verdict, region};
+use crate::sample::SourceId;
 use crate::state::{ErrorTerms, Term};
 use crate::time::{Raw, Timestamp};
 
@@ -19,14 +20,19 @@ impl<C: Clock> Engine<C> {
         if self.estimator.follows_a_clock(raw) {
             return self.terms_of_clocks(start);
         }
-        let mut pulls = self.estimator.pulls(raw);
-        let Some(first) = pulls.next() else { return self.terms_of_clocks(start) };
-        // Of one alone asymmetry is never seen; several show what there is of it.
-        let alone = pulls.next().is_none();
-        let path = if alone { self.estimator.path_of(first).unwrap_or(0.0) } else { 0.0 };
         // Its error at the sample is what the clock inherits, whatever it does since.
-        let errors = &self.sources[first.index()].errors;
-        let (server, declared) = (errors.of(Term::Server), errors.of(Term::Declared));
+        let said = |id: SourceId| {
+            let errors = &self.sources[id.index()].errors;
+            (errors.of(Term::Server), errors.of(Term::Declared))
+        };
+        let sum = |(server, declared): (f64, f64)| server + declared;
+        let surest =
+            self.estimator.pulls(raw).min_by(|a, b| sum(said(*a)).total_cmp(&sum(said(*b))));
+        let Some(surest) = surest else { return self.terms_of_clocks(start) };
+        let (server, declared) = said(surest);
+        // Of one alone asymmetry is never seen; several show what there is of it.
+        let alone = self.estimator.pulls(raw).nth(1).is_none();
+        let path = if alone { self.estimator.path_of(surest).unwrap_or(0.0) } else { 0.0 };
         let reach = self.reach_of_the_truth(raw).unwrap_or(0.0);
         let path = path.max(reach - server - declared - noise);
         Some(start.with(Term::Path, path).with(Term::Server, server).with(Term::Declared, declared))

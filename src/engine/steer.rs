@@ -179,8 +179,7 @@ impl<C: Clock> Engine<C> {
                 state.reference_id = source.plan.reference_id;
                 state.jitter = source.report.jitter;
                 // To a reference clock on this machine nothing but the reading lies between.
-                let trip =
-                    self.estimator.path_of(source.report.source).map_or(0.0, |path| 2.0 * path);
+                let trip = self.estimator.trip_of(source.report.source).unwrap_or(0.0);
                 state.root_delay =
                     (source.root_delay + Duration::from_seconds_f64(trip)).max(ROOT_DELAY);
             }

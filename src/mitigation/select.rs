@@ -12,8 +12,9 @@ pub struct Candidate {
     pub offset: f64,
     /// Root distance Λ: the true time lies within `offset ± distance`, s.
     pub distance: f64,
-    /// Λ at its last sample, s: what it is compared by. How long ago that was is no matter of its
-    /// worth, and would let two take turns with each sample.
+    /// Λ at its last sample, of a server by its shortest round trip, s: what it is compared by. How long
+    /// ago that was, or how that one sample queued, is no matter of its worth, and would let two take
+    /// turns with each sample.
     pub fresh: f64,
     /// RMS scatter of its samples ψ, s.
     pub jitter: f64,

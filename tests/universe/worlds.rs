@@ -1,5 +1,6 @@
 //! Whole worlds: figures, determinism, streams of random numbers.
 
+use maser::event::EventKind;
 use maser::sim::World;
 
 use super::{CLIENT, CLOCK, faults, outcome, universe};
@@ -103,4 +104,14 @@ both = { base = 1e-4, queueing = [{ exponential = 1e-5 }] }
     assert_eq!(outcome.figures.coverage, Some(1.0));
     assert!(outcome.figures.rms.unwrap() < 1e-4, "{:?}", outcome.figures);
     assert_eq!(outcome.verdicts[0].1.name(), "system_peer");
+}
+
+#[test]
+fn equally_near_servers_do_not_take_turns_as_the_system_peer() {
+    let text = include_str!("../../config/scenarios/f.toml");
+    let universe = universe(&text.replacen("duration = \"26h\"", "duration = \"6h\"", 1));
+    let mut world = World::new(&universe, 1);
+    world.run();
+    let turns = world.told().iter().filter(|(_, _, event)| event.kind == EventKind::SystemPeer);
+    assert!((1..=3).contains(&turns.count()));
 }

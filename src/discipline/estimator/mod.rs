@@ -232,6 +232,11 @@ impl Estimator {
         Some(libm::sqrt(noise.variance()))
     }
 
+    /// Shortest round trip to a server in memory, s.
+    pub fn trip_of(&self, source: SourceId) -> Option<f64> {
+        self.crowd.find(source).map(Server::trip)
+    }
+
     /// Mean queueing on the way to a server, s.
     pub fn spread_of(&self, source: SourceId) -> Option<f64> {
         self.crowd.find(source).map(|server| libm::sqrt(server.spread_squared()))

@@ -172,6 +172,11 @@ impl Server {
         self.route.base(&self.spread.spreads()).max(EDGE_MIN)
     }
 
+    /// Shortest round trip in memory, s.
+    pub fn trip(&self) -> f64 {
+        self.route.trip()
+    }
+
     /// What asymmetry can hide at most, s.
     pub fn path(&self) -> f64 {
         self.route.path()

@@ -86,6 +86,11 @@ impl Route {
         self.current.base(spreads)
     }
 
+    /// Shortest round trip in memory, s.
+    pub fn trip(&self) -> f64 {
+        self.current.minimum()
+    }
+
     /// Half of B₂ − B₁, s.
     pub fn split(&self) -> f64 {
         self.current.split
