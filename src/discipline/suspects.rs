@@ -72,8 +72,8 @@ impl Suspects {
         let grown = last.distance - first.distance;
         let plain = grown.abs() > 3.0 * (first.sigma + last.sigma);
         let growth = grown / (last.at - first.at).seconds();
-        // What grows faster is no oscillator's doing.
-        if plain && growth.abs() < LARGE_JUMP { growth } else { 0.0 }
+        // What grows faster is neither an oscillator's rate nor a wrong estimate of it.
+        if plain && growth.abs() < RATE_ERROR_MAX { growth } else { 0.0 }
     }
 
     pub fn clear(&mut self) {
@@ -163,3 +163,5 @@ const ONSET_MOST: f64 = 0.95;
 /// Jumps below this are plausible at a glance, above the other never.
 const SMALL_JUMP: f64 = 5e-6;
 const LARGE_JUMP: f64 = 1e-4;
+/// An estimate of the rate may be wrong by this: twice that of the worst oscillator.
+const RATE_ERROR_MAX: f64 = 1e-3;

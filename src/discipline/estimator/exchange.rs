@@ -46,7 +46,9 @@ impl Estimator {
         if heard.gathering {
             return Outcome::Listened;
         }
-        let narrow = heard.fell > 4.0 * heard.interval.edge && self.crowd.is_alone(at);
+        // Whoever is only listened to has made nothing narrow.
+        let alone = steers && self.crowd.is_alone(at);
+        let narrow = alone && heard.fell > 4.0 * heard.interval.edge;
         if narrow && !self.follows_a_clock(at) {
             self.open_for_base(heard.fell / 2.0, at);
         }
