@@ -11,4 +11,5 @@ mod decode;
 mod follow;
 mod interleave;
 mod once;
+mod restart;
 mod stage;
