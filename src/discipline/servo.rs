@@ -115,6 +115,13 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_beyond_the_frequency_limit_is_not_corrected() {
+        let servo = Servo { frequency_limit: Frequency::from_ppm(4.0), ..Servo::default() };
+        let order = servo.order(Duration::ZERO, &estimate(1e-6), 1.0);
+        assert_eq!(order.rate, Frequency::from_ppm(-4.0));
+    }
+
+    #[test]
     fn a_users_lower_limit_is_kept() {
         let servo = Servo { slew_limit: Frequency::from_ppm(500.0), ..Servo::default() };
         let order = servo.order(Duration::from_millis(-10), &estimate(1e-6), 1.0);

@@ -265,7 +265,10 @@ impl<C: Clock> Engine<C> {
 
     fn note(&mut self, outcome: Outcome, sample: &Sample, stamp: Timestamp<System>) {
         let report = &mut self.sources[sample.source.index()].report;
-        if matches!(outcome, Outcome::Accepted | Outcome::RouteChange(_) | Outcome::Moved(_)) {
+        let moves = matches!(outcome, Outcome::RouteChange(_) | Outcome::Moved(_));
+        // The sample that shows a jump of the rate is the first of the new one.
+        let jumps = matches!(outcome, Outcome::FrequencyJump(_));
+        if outcome == Outcome::Accepted || moves || jumps {
             report.believed += 1;
             self.state.samples += 1;
             if self.void_since.is_some_and(|since| sample.at > since) {
@@ -278,6 +281,7 @@ impl<C: Clock> Engine<C> {
             let news = match outcome {
                 Outcome::RouteChange(by) => Some(EventKind::RouteChange { by }),
                 Outcome::Moved(by) => Some(EventKind::EstimateMoved { by }),
+                Outcome::FrequencyJump(by) => Some(EventKind::FrequencyJump { by }),
                 _ => None,
             };
             if let Some(news) = news {
@@ -295,6 +299,7 @@ impl<C: Clock> Engine<C> {
             | Outcome::Listened
             | Outcome::RouteChange(_)
             | Outcome::Moved(_)
+            | Outcome::FrequencyJump(_)
             | Outcome::Late => return,
             Outcome::ServerStep(by) => EventKind::ServerStep { by },
             Outcome::Rejected => {
@@ -303,7 +308,6 @@ impl<C: Clock> Engine<C> {
                 EventKind::SampleRejected { distance: sample.offset - predicted }
             }
             Outcome::PhaseStep(by) => EventKind::PhaseStep { by },
-            Outcome::FrequencyJump(by) => EventKind::FrequencyJump { by },
             Outcome::Restarted => EventKind::EstimateRestarted,
         };
         self.tell(stamp, Some(sample.source), event);

@@ -164,7 +164,7 @@ impl<C: Clock> Engine<C> {
         let hardware = memory.frequency.ratio();
         let frequency = Frequency::new(hardware + found + hardware * found);
         self.estimator.recall(&Memory { frequency, ..*memory });
-        self.recalled = true;
+        self.recalled = memory.frequency_sigma < RECALLED_WITHIN;
         if self.clock.is_served() {
             let rate = Frequency::new(-frequency.ratio());
             let order = Order { rate, slew: Frequency::ZERO, span: Duration::ZERO };
@@ -367,6 +367,8 @@ impl<C: Clock> Engine<C> {
 
 /// Events kept until they are fetched.
 const EVENTS_MAX: usize = 256;
+/// A rate known so well from before shortens the way to a lock.
+const RECALLED_WITHIN: f64 = 2e-6;
 /// Samples judged in one tick; a flood beyond that is dropped.
 const SAMPLES_MAX: usize = 4096;
 /// A second is numbered by others when they know the time this well, s.

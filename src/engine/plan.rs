@@ -138,6 +138,35 @@ pub struct LocalPlan {
     pub wait: Duration,
 }
 
+/// What a lag calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    /// Beyond the panic limit: a person decides.
+    Nothing,
+    Step,
+    Slew,
+}
+
+impl Policy {
+    /// What to do about a lag after so many steps. The first step may be any: a machine without a
+    /// battery wakes in 1970.
+    pub(super) fn decide(&self, lag: Duration, stepped: u32) -> Move {
+        let beyond = lag > self.panic_forward || lag < -self.panic_backward;
+        let (threshold, allowed) = match self.step {
+            StepPolicy::Never => (None, 0),
+            StepPolicy::First { threshold, count } => (Some(threshold), count),
+            StepPolicy::Always { threshold } => (Some(threshold), u32::MAX),
+        };
+        let large = threshold.is_some_and(|threshold| lag.abs() > threshold);
+        match (large && stepped < allowed, beyond) {
+            (true, _) if stepped == 0 => Move::Step,
+            (_, true) => Move::Nothing,
+            (true, false) => Move::Step,
+            (false, false) => Move::Slew,
+        }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -148,6 +177,53 @@ impl Default for Policy {
             frequency_limit: crate::discipline::servo::FREQUENCY_LIMIT,
             holdover_limit: Duration::from_millis(100),
             leap: LeapMode::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THRESHOLD: Duration = Duration::from_millis(1);
+
+    fn policy(step: StepPolicy) -> Policy {
+        Policy {
+            step,
+            panic_forward: Duration::from_seconds(10),
+            panic_backward: Duration::from_seconds(5),
+            ..Policy::default()
+        }
+    }
+
+    #[test]
+    fn steps_are_for_large_lags_and_as_many_as_allowed() {
+        let first = policy(StepPolicy::First { threshold: THRESHOLD, count: 3 });
+        let always = policy(StepPolicy::Always { threshold: THRESHOLD });
+        let never = policy(StepPolicy::Never);
+        for sign in [1, -1] {
+            let (small, large) = (THRESHOLD * sign, Duration::from_millis(2) * sign);
+            for stepped in 0..5 {
+                assert_eq!(first.decide(small, stepped), Move::Slew);
+                let wanted = if stepped < 3 { Move::Step } else { Move::Slew };
+                assert_eq!(first.decide(large, stepped), wanted, "{stepped}");
+                assert_eq!(always.decide(large, stepped), Move::Step);
+                assert_eq!(never.decide(large, stepped), Move::Slew);
+            }
+        }
+    }
+
+    #[test]
+    fn beyond_the_panic_limit_only_the_first_step_is_allowed() {
+        let first = policy(StepPolicy::First { threshold: THRESHOLD, count: 3 });
+        let never = policy(StepPolicy::Never);
+        for (seconds, panics) in [(11, true), (9, false), (-6, true), (-4, false)] {
+            let lag = Duration::from_seconds(seconds);
+            assert_eq!(first.decide(lag, 0), Move::Step);
+            let later = if panics { Move::Nothing } else { Move::Step };
+            assert_eq!(first.decide(lag, 1), later, "{seconds}");
+            let slewed = if panics { Move::Nothing } else { Move::Slew };
+            assert_eq!((first.decide(lag, 3), never.decide(lag, 0)), (slewed, slewed), "{seconds}");
         }
     }
 }

@@ -4,7 +4,7 @@
 //! standard's claim is one for all oscillators, 15 ppm, and for what a filter of eight samples shows.
 //! MINDISP, which would add 5 ms to any claim, is left out.
 
-use crate::time::{Raw, Timestamp};
+use crate::time::{Duration, Raw, Timestamp};
 
 /// Eight samples of a source, as §10 keeps them.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +37,11 @@ pub(super) struct Heard {
 }
 
 impl ClockFilter {
+    /// Somebody moved the clock of the stamps by `by`.
+    pub fn moved(&mut self, by: Duration) {
+        self.stages.iter_mut().flatten().for_each(|stage| stage.at = stage.at + by);
+    }
+
     /// Takes a sample in and returns the root distance at its instant, s: (Δ + δ)/2 + E + ε + ψ.
     pub fn take(&mut self, heard: &Heard) -> f64 {
         self.stages.rotate_right(1);

@@ -1,6 +1,6 @@
 //! The engine's second half: phase, clock, and what is published.
 
-use super::plan::{Role, StepPolicy};
+use super::plan::{Move, Role};
 use super::{Engine, Estimate};
 use crate::clock::{Clock, Declaration};
 use crate::discipline::Polls;
@@ -112,28 +112,11 @@ impl<C: Clock> Engine<C> {
     }
 
     fn decide(&self, lag: Duration) -> Move {
-        if self.leap_lag > 0.0 {
+        // What is beyond the second is somebody else's doing.
+        if self.leap_lag > 0.0 && lag.seconds().abs() < self.leap_lag + LEAP_BESIDE {
             return Move::Slew;
         }
-        let policy = &self.plan.policy;
-        let beyond = lag > policy.panic_forward || lag < -policy.panic_backward;
-        match policy.step {
-            // The first step may be any: a machine without a battery wakes in 1970.
-            StepPolicy::First { threshold, .. } if self.stepped == 0 && lag.abs() > threshold => {
-                Move::Step
-            }
-            StepPolicy::Always { threshold } if self.stepped == 0 && lag.abs() > threshold => {
-                Move::Step
-            }
-            _ if beyond => Move::Nothing,
-            StepPolicy::First { threshold, count }
-                if self.stepped < count && lag.abs() > threshold =>
-            {
-                Move::Step
-            }
-            StepPolicy::Always { threshold } if lag.abs() > threshold => Move::Step,
-            _ => Move::Slew,
-        }
+        self.plan.policy.decide(lag, self.stepped)
     }
 
     fn advance_phase(
@@ -249,14 +232,6 @@ impl<C: Clock> Engine<C> {
     }
 }
 
-/// What a lag calls for.
-enum Move {
-    /// Beyond the panic limit: a person decides.
-    Nothing,
-    Step,
-    Slew,
-}
-
 /// Round trip to a reference clock of this machine: never nothing, as nobody is told zero.
 const ROOT_DELAY: Duration = Duration::NANOSECOND;
 /// Samples before a lock is claimed.
@@ -269,6 +244,8 @@ const LOCK_LAG: f64 = 1e-6;
 const LOCAL_RATE: f64 = 1e-4;
 /// A leap second of which less is left was slewed, s.
 const LEAP_SLEWED: f64 = 1e-3;
+/// What else may be left to slew beside a leap second, s.
+const LEAP_BESIDE: f64 = 0.1;
 /// Ticks without news are so far apart, s.
 const TICK_MAX: f64 = 1.0;
 /// A clock that somebody moved is looked after so soon, s.

@@ -188,6 +188,7 @@ impl Tracked {
             last.offset -= by;
         }
         self.poll_ends = self.poll_ends.map(|at| at + by);
+        self.filter.moved(by);
     }
 
     /// UTC counted a second twice or not at all.
@@ -201,6 +202,7 @@ impl Tracked {
     pub fn forget(&mut self) {
         self.last = None;
         self.poll_ends = None;
+        self.filter = ClockFilter::default();
     }
 }
 

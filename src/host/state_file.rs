@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::discipline::memory::{Memory, OTHER_BOOT, SAME_BOOT};
+use crate::discipline::servo::FREQUENCY_LIMIT;
 use crate::sample::SourceId;
 use crate::server::siphash::siphash;
 use crate::time::{Duration, Frequency, Timestamp, Utc};
@@ -92,15 +93,6 @@ impl StateFile {
         if age < -CLOCKS_DIFFER {
             return Err(format!("is of the future, by {}", -age));
         }
-        let right = written.frequency_ppm.abs() <= FREQUENCY_MAX_PPM
-            && written.frequency_sigma_ppm > 0.0
-            && (WANDER_MIN..=WANDER_MAX).contains(&written.wander)
-            && written.ageing.is_finite()
-            && written.ageing_sigma >= 0.0
-            && written.noise.values().all(|sigma| *sigma > 0.0 && sigma.is_finite());
-        if !right {
-            return Err("holds a value that no clock has".to_owned());
-        }
         let mut memory = Memory {
             frequency: Frequency::from_ppm(written.frequency_ppm),
             frequency_sigma: written.frequency_sigma_ppm * 1e-6,
@@ -114,15 +106,26 @@ impl StateFile {
                 memory.set_noise(SourceId(id), *sigma);
             }
         }
+        let noises = written.noise.values().all(|sigma| *sigma > 0.0 && sigma.is_finite());
+        if !noises || !is_of_a_clock(&memory) {
+            return Err("holds a value that no clock has".to_owned());
+        }
         let again = written.boot == self.origin.boot;
-        Ok(memory.later(age, if again { SAME_BOOT } else { OTHER_BOOT }))
+        let aged = memory.later(age, if again { SAME_BOOT } else { OTHER_BOOT });
+        if !is_of_a_clock(&aged) || aged.frequency_sigma > WORTH_MAX {
+            return Err(format!("is too old to tell anything: written {age} ago"));
+        }
+        Ok(aged)
     }
 
     /// Writes what was learned, at `now`.
     ///
     /// # Errors
-    /// Of the file system; the former file is still there then.
+    /// Of the file system, or that no clock is as told; the former file is still there then.
     pub fn save(&self, memory: &Memory, now: Timestamp<Utc>) -> io::Result<()> {
+        if !is_of_a_clock(memory) {
+            return Err(io::Error::other("what was learned is of no clock"));
+        }
         let noise = memory.known_noise().filter_map(|(id, sigma)| {
             let name = self.names.get(id.index())?;
             Some((name.clone(), sigma))
@@ -153,6 +156,16 @@ impl StateFile {
     }
 }
 
+/// Whether an oscillator can be like that. What comes from a file must not send a clock anywhere.
+fn is_of_a_clock(memory: &Memory) -> bool {
+    memory.frequency.ratio().abs() <= FREQUENCY_LIMIT.ratio()
+        && memory.frequency_sigma > 0.0
+        && memory.frequency_sigma <= FREQUENCY_LIMIT.ratio()
+        && (WANDER_MIN..=WANDER_MAX).contains(&memory.wander)
+        && memory.ageing.abs() <= AGEING_MAX
+        && (0.0..=AGEING_MAX).contains(&memory.ageing_sigma)
+}
+
 impl Origin {
     /// This one. Its identity is told by a hash only: it is nobody's business elsewhere.
     fn this() -> Self {
@@ -174,7 +187,10 @@ const HEADING: &str =
 const LENGTH_MAX: usize = 65_536;
 /// A clock that is not set yet may be behind the one that dated the file.
 const CLOCKS_DIFFER: Duration = Duration::from_seconds(60);
-const FREQUENCY_MAX_PPM: f64 = 500.0;
+/// A part in a million a day; real crystals do a hundredth of that.
+const AGEING_MAX: f64 = 1.2e-11;
+/// A rate known no better than this is what a daemon without a file begins with.
+const WORTH_MAX: f64 = 1e-5;
 const WANDER_MIN: f64 = 1e-13;
 const WANDER_MAX: f64 = 1e-6;
 /// Only to hide the machine's name: the same everywhere.
@@ -244,6 +260,20 @@ mod tests {
         let rate = good.lines().find(|line| line.starts_with("frequency_ppm")).unwrap();
         refused(&good.replace(rate, "frequency_ppm = -1e9"), "no clock has");
         refused(&good.replace(rate, "frequency_ppm = nan"), "no clock has");
+        for (key, values) in [
+            ("ageing", &["1e300", "inf", "-1e-8"][..]),
+            ("ageing_sigma", &["inf", "1e-8", "-1e-15"]),
+            ("frequency_sigma_ppm", &["inf", "0.0", "1e9"]),
+            ("wander", &["0.0", "inf"]),
+        ] {
+            let begins = format!("{key} = ");
+            let line = good.lines().find(|line| line.starts_with(&begins)).unwrap();
+            for value in values {
+                refused(&good.replace(line, &format!("{key} = {value}")), "no clock has");
+            }
+        }
+        refused(&good.replace("1800000000", "0"), "too old");
+        refused(&good.replace("1800000000", "-9223372036854775808"), "");
         refused(&good.replace("gps", "x").replace("pps = ", "pps = -"), "no clock has");
         refused(&"#".repeat(LENGTH_MAX + 1), "too long");
         fs::remove_file(&file.path).unwrap();

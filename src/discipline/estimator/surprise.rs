@@ -57,6 +57,7 @@ impl Estimator {
         match shape {
             Shape::Unclear => Outcome::Rejected,
             Shape::Growing { slope } => {
+                // It may have jumped anywhere in the wait before the first suspect.
                 let unsure = first_age / 2.0;
                 self.open_frequency(slope, unsure, at);
                 self.weigh(source, at, evidence);

@@ -261,7 +261,7 @@ impl LongOnes {
 
     /// Whether so many in a row are no chance, as usual as they are one by one.
     fn are_news(&self) -> bool {
-        f64::from(self.run) * libm::log(self.share) <= libm::log(CHANCE)
+        self.run > 0 && libm::pow(self.share, f64::from(self.run)) <= CHANCE
     }
 }
 

@@ -128,7 +128,7 @@ const FADE: f64 = 1.0 / 256.0;
 /// Samples from which a shift is applied.
 const SHIFT_FROM: u32 = 8;
 /// Half of a distance is shifted where it is √8 sigma of what is known of it, nearly all where it is
-/// more: a thousandth of a second must not be a part of it for hours, and noise is no distance.
+/// more: noise is no distance, and what is left of a large one pulls for hours.
 const SHIFT_UNSURE: f64 = 8.0;
 /// Samples for which another than the nearest is only listened to.
 const LISTEN_FOR: u32 = 16;
