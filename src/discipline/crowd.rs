@@ -61,7 +61,7 @@ impl Crowd {
             return (heard.interval, heard.own);
         }
         let common = if server.shift.is_anchored() { 0.0 } else { self.common(at) };
-        // The shift itself is uncertain, and at first only part of the distance.
+        // The shift itself is uncertain, and so is what of the distance is not shifted.
         let (edge, left) = (heard.interval.edge, server.shift.unshifted(common));
         let edge = libm::sqrt(edge * edge + server.shift.variance() + left * left);
         let placed = heard.interval.moved(-server.shift.shift(common), edge);

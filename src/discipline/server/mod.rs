@@ -127,16 +127,15 @@ impl Server {
         let news = self.route.take(passage, &self.spread.spreads(), self.edge(), sigma);
         let interval = self.interval();
         let gathering = news == RouteNews::Gathering;
+        self.since_own += dt;
+        if !gathering {
+            self.own.take(&interval, core::mem::take(&mut self.since_own));
+        }
         let (fell, changed) = match news {
             RouteNews::Same { fell } => (fell, None),
             RouteNews::Gathering => (0.0, None),
             RouteNews::Changed { by } => (0.0, Some(by)),
         };
-        self.since_own += dt;
-        if !gathering {
-            self.own.ends_moved(changed.unwrap_or(fell) / 2.0);
-            self.own.take(&interval, core::mem::take(&mut self.since_own));
-        }
         Heard { interval, own: self.own_variance(), fell, gathering, changed }
     }
 
