@@ -78,7 +78,7 @@ impl Ageing {
 /// Ageing of a plain oscillator: 1e-9 a day.
 const PRIOR: f64 = 1e-14;
 /// Beyond any oscillator that keeps time: 1 ppm a day.
-const RATE_MAX: f64 = 1e-11;
+pub const RATE_MAX: f64 = 1e-11;
 const DAY: f64 = 86_400.0;
 /// What is remembered: a month.
 const MEMORY: f64 = 30.0 * DAY;

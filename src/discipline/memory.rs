@@ -2,6 +2,7 @@
 //!
 //! It is a prior, and no more: the oscillator may have been warmed, cooled or replaced meanwhile.
 
+pub use super::ageing::RATE_MAX as AGEING_MAX;
 use crate::sample::SourceId;
 use crate::time::{Duration, Frequency};
 

@@ -1,5 +1,6 @@
 //! Whom to believe, and what the estimate makes of it: selection over what each source claims now.
 
+use super::root_distance::PHI;
 use super::{Engine, PULSES_MISSED_AFTER, Role, Tracked};
 use crate::clock::Clock;
 use crate::discipline::Polls;
@@ -322,9 +323,9 @@ const HOLD_BELOW: f64 = 3.0;
 const NOISE_SIGMAS: f64 = 6.0;
 /// Samples of a server before its noise is held against what it declares.
 const NOISE_LEARNED: u64 = 128;
-/// PHI of RFC 5905 §7.2: what a claim loses a second at most. Less, where the rate is known: what lies
+/// What a claim loses a second at most. Less, where the rate is known: what lies
 /// far from the rest must not come to overlap it by waiting.
-const AGE_RATE: f64 = 15e-6;
+const AGE_RATE: f64 = PHI;
 /// What it loses at least: an oscillator may jump by so much, and nobody knows yet.
 const JUMP_RATE: f64 = 0.5e-6;
 /// How long a majority of the configured sources is waited for before the first step.

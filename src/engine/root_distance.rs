@@ -78,8 +78,8 @@ pub(super) fn root_distance_later(distance: f64, seconds: f64) -> f64 {
 const STAGES: usize = 8;
 /// MAXDISP of an empty stage, s.
 const DISPERSION_MAX: f64 = 16.0;
-/// PHI: 15 ppm.
-const PHI: f64 = 15e-6;
+/// PHI of §7.2: what the standard lets any oscillator drift, 15 ppm.
+pub(super) const PHI: f64 = 15e-6;
 
 #[cfg(test)]
 mod tests {

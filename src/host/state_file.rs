@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::discipline::memory::{Memory, OTHER_BOOT, SAME_BOOT};
+use crate::discipline::memory::{AGEING_MAX, Memory, OTHER_BOOT, SAME_BOOT};
 use crate::discipline::servo::FREQUENCY_LIMIT;
 use crate::sample::SourceId;
 use crate::server::siphash::siphash;
@@ -187,8 +187,6 @@ const HEADING: &str =
 const LENGTH_MAX: usize = 65_536;
 /// A clock that is not set yet may be behind the one that dated the file.
 const CLOCKS_DIFFER: Duration = Duration::from_seconds(60);
-/// A part in a million a day; real crystals do a hundredth of that.
-const AGEING_MAX: f64 = 1.2e-11;
 /// A rate known no better than this is what a daemon without a file begins with.
 const WORTH_MAX: f64 = 1e-5;
 const WANDER_MIN: f64 = 1e-13;
