@@ -381,6 +381,32 @@ fn a_stranger_who_steps_the_clock_does_not_hide_a_leap_second_that_is_counted() 
     }
 }
 
+#[test]
+fn what_is_armed_comes_though_the_time_is_lost_before_it() {
+    for (keys, count) in [
+        ("", LeapCount::InSoftware),
+        ("leap_mode = \"slew\"\nsteered = true", LeapCount::Nobody),
+        ("steered = true", LeapCount::ByKernel),
+    ] {
+        // The receiver falls silent, and a stranger makes the time worthless, until a minute after.
+        let event = "[[event]]\nat = 580\nuntil = 660\nwhat = \"receiver_fault\"\n\
+                     receiver = \"clock\"\nfault = \"outage\"\n\
+                     [[event]]\nat = 590\nwhat = \"step_clock\"\nnode = \"client\"\nby = 0.01";
+        let universe = disturbed(keys, false, ("2026-12-31T23:50:00Z", "20min"), event);
+        let mut world = World::new(&universe, 1);
+        world.run_until(MIDNIGHT - Duration::from_seconds(2));
+        assert_eq!(world.ask(0).unwrap().leap, LeapIndicator::Unknown, "{keys}");
+        let told = events(&universe, 1);
+        let leap = EventKind::LeapSecond { inserted: true, count };
+        let leaps = told.iter().filter(|(at, kind)| *kind == leap && at.abs() < 0.1).count();
+        assert_eq!(leaps, 1, "{keys}: {told:?}");
+        let outcome = maser::sim::run(&universe, 1, maser::sim::Keep::Series);
+        assert_eq!(faults(&outcome), "", "{keys}");
+        let late = &outcome.series[1000..];
+        assert!(late.iter().all(|look| look.claimed && look.error.abs() < 1e-4), "{keys}");
+    }
+}
+
 /// Somebody steps the clock well before a leap second, in the two seconds before it, in the twelve of a
 /// slew, just after them, and long after; by what a leap second does, too.
 fn stranger(keys: &str, deleted: bool, count: LeapCount) {
