@@ -361,7 +361,7 @@ fn smear(shape: Shape, passed: f64) -> f64 {
     let share = match shape {
         Shape::Plain => return 0.0,
         Shape::Linear => share,
-        Shape::Cosine => (1.0 - (std::f64::consts::PI * share).cos()) / 2.0,
+        Shape::Cosine => (1.0 - libm::cos(std::f64::consts::PI * share)) / 2.0,
     };
     if passed >= 43_200.0 { 1.0 - share } else { -share }
 }

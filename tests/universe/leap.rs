@@ -271,7 +271,7 @@ fn smear(shape: SmearShape, inserted: bool, passed: f64) -> f64 {
     let share = (passed / day).clamp(0.0, 1.0);
     let share = match shape {
         SmearShape::Linear => share,
-        SmearShape::Cosine => (1.0 - (std::f64::consts::PI * share).cos()) / 2.0,
+        SmearShape::Cosine => (1.0 - libm::cos(std::f64::consts::PI * share)) / 2.0,
     };
     // UTC repeats the second before midnight, or leaves it out.
     let counted = passed >= if inserted { 43_200.0 } else { 43_199.0 };
