@@ -31,7 +31,7 @@ use crate::pipe::{Consumer, Publisher, Reader, ring, snapshot};
 use crate::sample::Reading;
 use crate::server::Clients;
 use crate::state::State;
-use crate::time::{Duration, LeapTable, System, Timestamp, Utc};
+use crate::time::{LeapTable, System, Timestamp, Utc};
 
 /// A running daemon.
 pub struct Daemon {
@@ -173,7 +173,7 @@ impl Keeper {
     fn write(&mut self, clock: &StampClock) {
         self.written = Instant::now();
         let Some(memory) = self.memory.read_if_newer() else { return };
-        let now = clock.now().corrected_by(Duration::ZERO);
+        let now = clock.now().read_as();
         if let Err(error) = self.file.save(&memory, now) {
             warn!("{}: {error}; what was learned is not kept", self.file.path().display());
         }
@@ -311,7 +311,7 @@ impl Start {
         let mut engine = Engine::new(self.plan.engine.clone(), clock);
         let Some(file) = file else { return engine };
         let path = file.path().display();
-        match file.load(self.clock.now().corrected_by(Duration::ZERO)) {
+        match file.load(self.clock.now().read_as()) {
             Ok(None) => info!("{path}: not there yet; the oscillator is learned anew"),
             Ok(Some(memory)) => {
                 let (rate, sigma) = (memory.frequency.ppm(), memory.frequency_sigma * 1e6);
@@ -393,7 +393,7 @@ fn leap_table(file: &Path, now: Timestamp<System>) -> Option<LeapTable> {
     let table = bytes.and_then(|bytes| LeapTable::read(&bytes).map_err(|e| e.to_string()));
     match table {
         Ok(table) => {
-            let now = now.corrected_by(Duration::ZERO);
+            let now = now.read_as();
             match table.expires() {
                 Some(expires) if expires <= now => {
                     warn!("{}: expired on {expires}; leaps are taken from sources", file.display());
