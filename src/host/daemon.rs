@@ -21,7 +21,7 @@ use super::drivers;
 use super::kernel_clock::KernelClock;
 use super::plan::{Driver, Plan};
 use super::published::Published;
-use super::service::{self, LISTEN_MAX, Service, ServiceReport};
+use super::service::{self, Door, LISTEN_MAX, Service, ServiceReport};
 use super::state_file::StateFile;
 use crate::clock::Clock;
 use crate::discipline::memory::Memory;
@@ -100,11 +100,11 @@ impl Daemon {
         plan.engine.leaps =
             plan.leap_file.as_deref().and_then(|file| leap_table(file, clock.now()));
         let (listen, threads) =
-            plan.serve.as_ref().map_or((&[][..], 0), |s| (&s.listen[..], s.threads));
+            plan.serve.as_ref().map_or((Vec::new(), 0), |serve| (serve.faces(), serve.threads));
         if listen.len() > LISTEN_MAX {
             return Err(StartError(format!("more than {LISTEN_MAX} addresses to listen on")));
         }
-        let sockets = service::bind(listen, threads)?;
+        let doors = service::bind(&listen, threads)?;
         if plan.lock_memory
             && let Err(error) = process::lock_memory()
         {
@@ -121,7 +121,7 @@ impl Daemon {
         let (publishers, sources) = start.reports();
         let (rings, places) = start.drivers(&sources)?;
         let (state, state_reader) = snapshot(State::default());
-        let services = start.services(sockets, &state_reader)?;
+        let services = start.services(doors, &state_reader)?;
         let pipes = Pipes { rings, state, sources: publishers };
         start.conduct(pipes, Shown { state: state_reader, sources, places, services })
     }
@@ -240,23 +240,22 @@ impl Start {
 
     fn services(
         &mut self,
-        sockets: Vec<Vec<maser_kernel::socket::TimestampingSocket>>,
+        doors: Vec<Vec<Door>>,
         state: &Reader<State>,
     ) -> Result<Vec<Reader<ServiceReport>>, StartError> {
         let plan = Arc::clone(&self.plan);
         let Some(serve) = &plan.serve else { return Ok(Vec::new()) };
         let policy = Arc::new(serve.policy.clone());
         let mut readers = Vec::new();
-        for (index, sockets) in sockets.into_iter().enumerate() {
+        for (index, doors) in doors.into_iter().enumerate() {
             let (report, reader) = snapshot(ServiceReport::default());
             readers.push(reader);
             let service = Service::new(
-                sockets,
+                doors,
                 service::Post {
                     clock: self.clock.clone(),
                     state: state.clone(),
                     policy: Arc::clone(&policy),
-                    smears: serve.smears(),
                     clients: Clients::new(serve.clients, secret()),
                     report,
                     stop: Arc::clone(&self.stop),
