@@ -82,9 +82,9 @@ impl StateFile {
         }
         let mut bytes = Vec::new();
         File::open(&self.path)
-            .and_then(|file| file.take(LENGTH_MAX + 1).read_to_end(&mut bytes))
+            .and_then(|file| file.take(LENGTH_MAX as u64 + 1).read_to_end(&mut bytes))
             .map_err(|error| error.to_string())?;
-        if bytes.len() as u64 > LENGTH_MAX {
+        if bytes.len() > LENGTH_MAX {
             return Err("is too long".to_owned());
         }
         let text = str::from_utf8(&bytes).map_err(|error| format!("is damaged: {error}"))?;
@@ -195,7 +195,7 @@ const VERSION: u32 = 1;
 const HEADING: &str =
     "# What maser learned of this machine's clock; it is written anew every hour.\n";
 /// A file of 64 sources with long names is shorter.
-const LENGTH_MAX: u64 = 65_536;
+const LENGTH_MAX: usize = 65_536;
 /// A clock that is not set yet may be behind the one that dated the file.
 const CLOCKS_DIFFER: Duration = Duration::from_seconds(60);
 /// A rate known no better than this is what a daemon without a file begins with.
@@ -284,8 +284,8 @@ mod tests {
         refused(&good.replace("1800000000", "0"), "too old");
         refused(&good.replace("1800000000", "-9223372036854775808"), "");
         refused(&good.replace("gps", "x").replace("pps = ", "pps = -"), "no clock has");
-        refused(&"#".repeat(LENGTH_MAX as usize + 1), "too long");
-        let most = format!("{good}{}", "#".repeat(LENGTH_MAX as usize - good.len()));
+        refused(&"#".repeat(LENGTH_MAX + 1), "too long");
+        let most = format!("{good}{}", "#".repeat(LENGTH_MAX - good.len()));
         fs::write(&file.path, most).unwrap();
         assert!(file.load(NOW).is_ok());
         fs::write(&file.path, b"version = \xff").unwrap();
