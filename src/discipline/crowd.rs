@@ -163,6 +163,9 @@ mod tests {
 
     const NOW: Timestamp<Raw> = Timestamp::from_seconds(1_700_000_000);
 
+    /// A reason, the servers, and what is wanted of each.
+    type Row<S, W> = (&'static str, &'static [S], &'static [W]);
+
     /// A server of a round trip that stands at `mean` after `count` samples, and was fed and used just
     /// now.
     fn server(trip: f64, mean: f64, count: u32) -> Server {
@@ -184,7 +187,7 @@ mod tests {
     fn who_pulls_and_how_much() {
         let base = server(1e-3, 0.0, 0).base();
         // (reason, round trip and D of each, D in bases of the first, weight of each)
-        let rows: &[(&str, &[(f64, f64)], &[f64])] = &[
+        let rows: &[Row<(f64, f64), f64>] = &[
             ("one alone", &[(1e-3, 0.0)], &[1.0]),
             ("equals", &[(1e-3, 0.0), (1e-3, 0.0)], &[0.5, 0.5]),
             ("twice as far: an eighth", &[(1e-3, 0.0), (2e-3, 0.0)], &[8.0 / 9.0, 1.0 / 9.0]),
@@ -246,7 +249,7 @@ mod tests {
     #[test]
     fn only_the_nearest_steers_before_it_was_listened_to() {
         // (reason, round trip and samples of each, who may steer)
-        let rows: &[(&str, &[(f64, u32)], &[bool])] = &[
+        let rows: &[Row<(f64, u32), bool>] = &[
             ("one alone", &[(1e-3, 0)], &[true]),
             ("the nearest at once, the other later", &[(1e-3, 0), (2e-3, 15)], &[true, false]),
             ("sixteen samples are enough", &[(1e-3, 0), (2e-3, 16)], &[true, true]),

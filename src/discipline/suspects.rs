@@ -168,10 +168,129 @@ const RATE_ERROR_MAX: f64 = 1e-3;
 
 #[cfg(test)]
 mod tests {
+    use Kind::{Clock, Server};
+    use Shape::{Equal, Growing, Unclear};
+
     use super::*;
 
     /// Age and distance of each, s.
     type Course = &'static [(f64, f64)];
+
+    /// Reason, kind, sigma, s, the suspects, and what the last of them shows.
+    type Row = (&'static str, Kind, f64, Course, Shape);
+
+    const FINE: f64 = 1e-9;
+
+    const ROWS: &[Row] = &[
+        (
+            "four readings are too few for a step",
+            Clock,
+            FINE,
+            &[(1.0, 0.25), (2.0, 0.25), (3.0, 0.25), (4.0, 0.25)],
+            Unclear,
+        ),
+        (
+            "five are enough",
+            Clock,
+            FINE,
+            &[(1.0, 0.25), (2.0, 0.25), (3.0, 0.25), (4.0, 0.25), (5.0, 0.25)],
+            Equal { mean: 0.25 },
+        ),
+        (
+            "a burst of readings is one voice",
+            Clock,
+            FINE,
+            &[(1.0, 0.25), (1.05, 0.25), (1.1, 0.25), (1.15, 0.25), (1.2, 0.25), (1.3, 0.25)],
+            Unclear,
+        ),
+        (
+            "readings apart by more than a quarter of their mean are no step",
+            Clock,
+            FINE,
+            &[(1.0, 0.4), (2.0, 0.2), (3.0, 0.4), (4.0, 0.2), (5.0, 0.3)],
+            Unclear,
+        ),
+        (
+            "noise of a tenth of a second explains as much",
+            Clock,
+            0.1,
+            &[(1.0, 0.4), (2.0, 0.2), (3.0, 0.4), (4.0, 0.2), (5.0, 0.3)],
+            Equal { mean: 0.3 },
+        ),
+        (
+            "two far beyond noise show a small jump",
+            Clock,
+            FINE,
+            &[(1.0, 2e-6), (2.0, 4e-6)],
+            Growing { slope: 2e-6 },
+        ),
+        ("at twice the noise two show nothing", Clock, 1e-6, &[(1.0, 2e-6), (2.0, 4e-6)], Unclear),
+        (
+            "four show it beside noise",
+            Clock,
+            1e-6,
+            &[(1.0, 2e-6), (2.0, 4e-6), (3.0, 6e-6), (4.0, 8e-6)],
+            Growing { slope: 2e-6 },
+        ),
+        ("a large jump needs more than two", Clock, FINE, &[(1.0, 2e-5), (2.0, 4e-5)], Unclear),
+        (
+            "four of them are believed",
+            Clock,
+            FINE,
+            &[(1.0, 2e-5), (2.0, 4e-5), (3.0, 6e-5), (4.0, 8e-5)],
+            Growing { slope: 2e-5 },
+        ),
+        (
+            "no oscillator jumps by 200 ppm",
+            Clock,
+            FINE,
+            &[(1.0, 2e-4), (2.0, 4e-4), (3.0, 6e-4), (4.0, 8e-4), (5.0, 1e-3)],
+            Unclear,
+        ),
+        (
+            "growth shows only over a span",
+            Clock,
+            FINE,
+            &[(10.0, 1e-5), (11.0, 1.1e-5), (12.0, 1.2e-5), (13.0, 1.3e-5)],
+            Unclear,
+        ),
+        (
+            "a rate that changed late is counted from when it did",
+            Clock,
+            FINE,
+            &[(4.0, 1e-6), (5.0, 2e-6), (6.0, 3e-6), (7.0, 4e-6)],
+            Growing { slope: 1e-6 },
+        ),
+        ("two exchanges are too few", Server, FINE, &[(64.0, 0.01), (128.0, 0.01)], Unclear),
+        (
+            "three exchanges in one place are a step",
+            Server,
+            FINE,
+            &[(64.0, 0.01), (128.0, 0.01), (192.0, 0.01)],
+            Equal { mean: 0.01 },
+        ),
+        (
+            "three that grow are a jump",
+            Server,
+            FINE,
+            &[(64.0, 64e-6), (128.0, 128e-6), (192.0, 192e-6)],
+            Growing { slope: 1e-6 },
+        ),
+        (
+            "quick polls after a long wait look like both: by much it is a step",
+            Server,
+            FINE,
+            &[(1000.0, 0.01), (1002.0, 0.01), (1004.0, 0.01)],
+            Equal { mean: 0.01 },
+        ),
+        (
+            "by little it is a jump",
+            Server,
+            FINE,
+            &[(1000.0, 2e-3), (1002.0, 2.004e-3), (1004.0, 2.008e-3)],
+            Growing { slope: 2e-6 },
+        ),
+    ];
 
     fn all(course: &[(f64, f64)], sigma: f64) -> Vec<Suspect> {
         let at = |age| Timestamp::EPOCH + Duration::from_seconds_f64(age);
@@ -188,126 +307,7 @@ mod tests {
 
     #[test]
     fn what_suspects_look_like_together() {
-        use Kind::{Clock, Server};
-        use Shape::{Equal, Growing, Unclear};
-        let fine = 1e-9;
-        let rows: &[(&str, Kind, f64, Course, Shape)] = &[
-            (
-                "four readings are too few for a step",
-                Clock,
-                fine,
-                &[(1.0, 0.25), (2.0, 0.25), (3.0, 0.25), (4.0, 0.25)],
-                Unclear,
-            ),
-            (
-                "five are enough",
-                Clock,
-                fine,
-                &[(1.0, 0.25), (2.0, 0.25), (3.0, 0.25), (4.0, 0.25), (5.0, 0.25)],
-                Equal { mean: 0.25 },
-            ),
-            (
-                "a burst of readings is one voice",
-                Clock,
-                fine,
-                &[(1.0, 0.25), (1.05, 0.25), (1.1, 0.25), (1.15, 0.25), (1.2, 0.25), (1.3, 0.25)],
-                Unclear,
-            ),
-            (
-                "readings apart by more than a quarter of their mean are no step",
-                Clock,
-                fine,
-                &[(1.0, 0.4), (2.0, 0.2), (3.0, 0.4), (4.0, 0.2), (5.0, 0.3)],
-                Unclear,
-            ),
-            (
-                "noise of a tenth of a second explains as much",
-                Clock,
-                0.1,
-                &[(1.0, 0.4), (2.0, 0.2), (3.0, 0.4), (4.0, 0.2), (5.0, 0.3)],
-                Equal { mean: 0.3 },
-            ),
-            (
-                "two far beyond noise show a small jump",
-                Clock,
-                fine,
-                &[(1.0, 2e-6), (2.0, 4e-6)],
-                Growing { slope: 2e-6 },
-            ),
-            (
-                "at twice the noise two show nothing",
-                Clock,
-                1e-6,
-                &[(1.0, 2e-6), (2.0, 4e-6)],
-                Unclear,
-            ),
-            (
-                "four show it beside noise",
-                Clock,
-                1e-6,
-                &[(1.0, 2e-6), (2.0, 4e-6), (3.0, 6e-6), (4.0, 8e-6)],
-                Growing { slope: 2e-6 },
-            ),
-            ("a large jump needs more than two", Clock, fine, &[(1.0, 2e-5), (2.0, 4e-5)], Unclear),
-            (
-                "four of them are believed",
-                Clock,
-                fine,
-                &[(1.0, 2e-5), (2.0, 4e-5), (3.0, 6e-5), (4.0, 8e-5)],
-                Growing { slope: 2e-5 },
-            ),
-            (
-                "no oscillator jumps by 200 ppm",
-                Clock,
-                fine,
-                &[(1.0, 2e-4), (2.0, 4e-4), (3.0, 6e-4), (4.0, 8e-4), (5.0, 1e-3)],
-                Unclear,
-            ),
-            (
-                "growth shows only over a span",
-                Clock,
-                fine,
-                &[(10.0, 1e-5), (11.0, 1.1e-5), (12.0, 1.2e-5), (13.0, 1.3e-5)],
-                Unclear,
-            ),
-            (
-                "a rate that changed late is counted from when it did",
-                Clock,
-                fine,
-                &[(4.0, 1e-6), (5.0, 2e-6), (6.0, 3e-6), (7.0, 4e-6)],
-                Growing { slope: 1e-6 },
-            ),
-            ("two exchanges are too few", Server, fine, &[(64.0, 0.01), (128.0, 0.01)], Unclear),
-            (
-                "three exchanges in one place are a step",
-                Server,
-                fine,
-                &[(64.0, 0.01), (128.0, 0.01), (192.0, 0.01)],
-                Equal { mean: 0.01 },
-            ),
-            (
-                "three that grow are a jump",
-                Server,
-                fine,
-                &[(64.0, 64e-6), (128.0, 128e-6), (192.0, 192e-6)],
-                Growing { slope: 1e-6 },
-            ),
-            (
-                "quick polls after a long wait look like both: by much it is a step",
-                Server,
-                fine,
-                &[(1000.0, 0.01), (1002.0, 0.01), (1004.0, 0.01)],
-                Equal { mean: 0.01 },
-            ),
-            (
-                "by little it is a jump",
-                Server,
-                fine,
-                &[(1000.0, 2e-3), (1002.0, 2.004e-3), (1004.0, 2.008e-3)],
-                Growing { slope: 2e-6 },
-            ),
-        ];
-        for (why, kind, sigma, course, wanted) in rows {
+        for (why, kind, sigma, course, wanted) in ROWS {
             let found = shape(*kind, course, *sigma);
             let alike = match (found, *wanted) {
                 (Growing { slope: a }, Growing { slope: b })

@@ -158,12 +158,15 @@ fn with_servers(said: &[Said], falsetickers: usize, asked: usize) -> Engine<Stil
     engine
 }
 
+/// A reason, servers, how many of them are falsetickers, exchanges with all but the first, noise, and the
+/// terms of path and server, s.
+type Row<'s> = (&'static str, &'s [Said], usize, usize, f64, (f64, f64));
+
 #[test]
 fn beside_servers_the_bound_reaches_to_where_the_truth_can_be() {
     let of = |trip, x, server| Said { trip, x, server };
     let far = of(2e-3, 0.0, 1e-4);
-    // (reason, servers, falsetickers, exchanges with all but the first, noise, path and server)
-    let rows: &[(&str, &[Said], usize, usize, f64, (f64, f64))] = &[
+    let rows: &[Row<'_>] = &[
         ("half of the way to one alone", &[far], 0, 1, 0.0, (1e-3, 1e-4)),
         ("which noise does not make less", &[far], 0, 1, 4e-4, (1e-3, 1e-4)),
         (

@@ -54,9 +54,9 @@ fn beside(sigma: f64, servers: &[(SourceId, f64, f64)]) -> Estimator {
 
 #[test]
 fn an_estimate_is_refuted_beyond_six_sigma_where_no_witness_speaks_for_it() {
-    type Servers = &'static [(SourceId, f64, f64)];
+    type Row = (&'static str, f64, &'static [(SourceId, f64, f64)], (f64, f64), bool);
     // (reason, sigma, servers with round trip and place, the range of the first, whether it refutes)
-    let rows: &[(&str, f64, Servers, (f64, f64), bool)] = &[
+    let rows: &[Row] = &[
         ("the bound allows it", 1e-6, &[], (5e-6, 9e-6), false),
         ("beyond the bound", 1e-6, &[], (7e-6, 9e-6), true),
         ("beyond it below", 1e-6, &[], (-9e-6, -7e-6), true),
