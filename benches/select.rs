@@ -39,7 +39,7 @@ fn candidates(count: u8, false_every: u8, interval: bool) -> Vec<Candidate> {
             Candidate {
                 source: SourceId(n),
                 offset: lie + random.between(-0.9, 0.9) * distance,
-                fresh: distance,
+                rank: distance,
                 distance,
                 jitter: distance / 10.0,
                 stratum: 1,

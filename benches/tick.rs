@@ -74,7 +74,7 @@ impl World {
         let sent = self.engine.clock().system(at - there - back);
         Exchange {
             sent,
-            received: (at - back).corrected_by(Duration::ZERO),
+            received: (at - back).read_as(),
             transmitted: (at - back).corrected_by(Duration::from_nanos(500)),
             leap: LeapIndicator::None,
             stratum: 1,

@@ -40,18 +40,17 @@ fn allocations_of_a_service(requests: u32) -> u64 {
     let (_publisher, state) = snapshot(state);
     let (report, told) = snapshot(ServiceReport::default());
     let stop = Arc::new(AtomicBool::new(false));
-    let mut sockets = service::bind(&["127.0.0.1:0".parse().unwrap()], 1).unwrap();
-    let address = sockets[0][0].local_address().unwrap();
+    let mut doors = service::bind(&[("127.0.0.1:0".parse().unwrap(), None)], 1).unwrap();
+    let address = doors[0][0].address().unwrap();
     let post = Post {
         clock: StampClock::default(),
         state,
         policy: Arc::new(Policy { rate: None, ..Policy::default() }),
-        smears: vec![None],
         clients: Clients::new(TableSize::default(), [1, 2]),
         report,
         stop: Arc::clone(&stop),
     };
-    let service = Service::new(sockets.remove(0), post);
+    let service = Service::new(doors.remove(0), post);
     let asking = std::thread::spawn(move || {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.connect(address).unwrap();

@@ -250,7 +250,9 @@ fn leap_seconds_are_read_from_a_zone_passed_as_told_and_smeared_where_told() {
     assert_eq!(plan.leap_file, Some("/usr/share/zoneinfo/right/UTC".into()));
     assert_eq!(plan.engine.policy.leap, LeapMode::Step);
     let (linear, cosine) = (Some(SmearShape::Linear), Some(SmearShape::Cosine));
-    assert_eq!(plan.serve.unwrap().smears(), [None, linear, cosine, None]);
+    let faces = plan.serve.unwrap().faces();
+    let smears: Vec<_> = faces.iter().map(|(_, smear)| *smear).collect();
+    assert_eq!(smears, [None, linear, cosine, None]);
     let modes = [
         ("kernel", LeapMode::Kernel),
         ("system", LeapMode::Kernel),

@@ -155,3 +155,175 @@ fn weight(server: &Server) -> f64 {
 
 /// Eight of these are the least time after which a server counts as gone, s.
 const INTERVAL_MIN: f64 = 8.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discipline::server::Seen;
+
+    const NOW: Timestamp<Raw> = Timestamp::from_seconds(1_700_000_000);
+
+    /// A reason, the servers, and what is wanted of each.
+    type Row<S, W> = (&'static str, &'static [S], &'static [W]);
+
+    /// A server of a round trip that stands at `mean` after `count` samples, and was fed and used just
+    /// now.
+    fn server(trip: f64, mean: f64, count: u32) -> Server {
+        let seen = Seen { at: NOW, alpha: trip / 2.0, beta: trip / 2.0 };
+        let mut server = Server::starting(seen, 0.0, &Filter::starting(0.0, 1e-8));
+        let interval = Interval { low: mean, high: mean, edge: 1e-6, tilt: 0.0 };
+        (0..count).for_each(|_| server.shift.take(&interval, 0.0, 0.0));
+        (server.used_at, server.fed_at) = (Some(NOW), Some(NOW));
+        server
+    }
+
+    fn crowd(servers: impl IntoIterator<Item = Server>) -> Crowd {
+        let mut crowd = Crowd::default();
+        (0..).zip(servers).for_each(|(id, server)| crowd.admit(SourceId(id), server));
+        crowd
+    }
+
+    #[test]
+    fn who_pulls_and_how_much() {
+        let base = server(1e-3, 0.0, 0).base();
+        // (reason, round trip and D of each, D in bases of the first, weight of each)
+        let rows: &[Row<(f64, f64), f64>] = &[
+            ("one alone", &[(1e-3, 0.0)], &[1.0]),
+            ("equals", &[(1e-3, 0.0), (1e-3, 0.0)], &[0.5, 0.5]),
+            ("twice as far: an eighth", &[(1e-3, 0.0), (2e-3, 0.0)], &[8.0 / 9.0, 1.0 / 9.0]),
+            ("of two nobody knows who is odd", &[(1e-3, 0.0), (1e-3, 1.0)], &[0.5, 0.5]),
+            (
+                "of three one stands further off than any path",
+                &[(1e-3, 0.0), (1e-3, 0.01), (1e-3, 1.1)],
+                &[0.5, 0.5, 0.0],
+            ),
+            ("a path explains so much", &[(1e-3, 0.0), (1e-3, 0.01), (1e-3, 0.9)], &[1.0 / 3.0; 3]),
+            (
+                "a longer path explains more, and weighs less",
+                &[(1e-3, 0.0), (1e-3, 0.01), (2e-3, 1.1)],
+                &[8.0 / 17.0, 8.0 / 17.0, 1.0 / 17.0],
+            ),
+            (
+                "the nearest is the middle, whatever two far ones say",
+                &[(1e-4, 0.0), (1e-3, 20.0), (1e-3, 20.0)],
+                &[1.0, 0.0, 0.0],
+            ),
+        ];
+        for (why, servers, weights) in rows {
+            let crowd = crowd(servers.iter().map(|(trip, mean)| server(*trip, *mean * base, 20)));
+            let pulls: Vec<_> = crowd.pulls(NOW).collect();
+            for (index, wanted) in weights.iter().enumerate() {
+                let found = pulls.iter().find(|(id, _)| id.index() == index).map_or(0.0, |p| p.1);
+                assert!((found - wanted).abs() < 1e-9, "{why}: {pulls:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_fell_out_does_not_go_on_pulling() {
+        let polled_every = |every: f64| {
+            let mut server = server(1e-3, 0.0, 20);
+            let at = |n: f64| NOW + Duration::from_seconds_f64(n * every);
+            for n in 1..=8 {
+                let seen = Seen { at: at(f64::from(n)), alpha: 5e-4, beta: 5e-4 };
+                server.hear(seen, &Filter::starting(0.0, 1e-8));
+            }
+            (server.used_at, server.fed_at) = (Some(at(8.0)), Some(at(8.0)));
+            (at(8.0), server)
+        };
+        // (reason, interval between polls, silence, whether it counts)
+        for (why, every, silent, counts) in [
+            ("quick polls: 64 s are the least", 1.0, 63.0, true),
+            ("and the most", 1.0, 65.0, false),
+            ("slow ones: seven intervals", 64.0, 448.0, true),
+            ("nine are too many", 64.0, 576.0, false),
+        ] {
+            let (last, server) = polled_every(every);
+            let crowd = crowd([server]);
+            let at = last + Duration::from_seconds_f64(silent);
+            let found = (crowd.pulls(at).next().is_some(), crowd.used(at).next().is_some());
+            assert_eq!(found, (counts, counts), "{why}");
+        }
+    }
+
+    #[test]
+    fn only_the_nearest_steers_before_it_was_listened_to() {
+        // (reason, round trip and samples of each, who may steer)
+        let rows: &[Row<(f64, u32), bool>] = &[
+            ("one alone", &[(1e-3, 0)], &[true]),
+            ("the nearest at once, the other later", &[(1e-3, 0), (2e-3, 15)], &[true, false]),
+            ("sixteen samples are enough", &[(1e-3, 0), (2e-3, 16)], &[true, true]),
+            ("a nearer one comes new", &[(2e-3, 3), (1e-3, 0)], &[false, true]),
+        ];
+        for (why, servers, wanted) in rows {
+            let crowd = crowd(servers.iter().map(|(trip, count)| server(*trip, 0.0, *count)));
+            let ids = (0..).map(SourceId).take(servers.len());
+            let may: Vec<bool> = ids.map(|id| crowd.may_steer(id, NOW)).collect();
+            assert_eq!(may, *wanted, "{why}");
+            assert_eq!(crowd.is_alone(NOW), servers.len() == 1, "{why}");
+        }
+    }
+
+    #[test]
+    fn where_an_interval_is_placed_among_the_others() {
+        let interval = Interval { low: 1e-4, high: 3e-4, edge: 1e-6, tilt: 0.0 };
+        let heard = Heard { interval, own: 0.0, fell: 0.0, gathering: false, changed: None };
+        // (reason, D of each after 20 samples ± 0.23 µs, whether the first is anchored, shift of it)
+        let rows: &[(&str, &[f64], bool, f64)] = &[
+            ("one alone is where it is, whatever it stands at", &[4e-5], false, 0.0),
+            ("beside a clock it was learned where that is", &[4e-5], true, 4e-5),
+            ("two meet in the middle", &[4e-5, 0.0], false, 2e-5),
+            ("from both sides", &[-4e-5, 0.0], false, -2e-5),
+            ("in one place nothing is shifted", &[4e-5, 4e-5], false, 0.0),
+            ("who knows where it stands goes there", &[4e-5, 0.0], true, 4e-5),
+        ];
+        for (why, means, anchored, wanted) in rows {
+            let mut crowd = crowd(means.iter().map(|mean| server(1e-3, *mean, 20)));
+            if *anchored {
+                crowd.0[0].1.shift.anchor();
+            }
+            let (placed, _) = crowd.place(SourceId(0), &heard, NOW);
+            let shift = (interval.low - placed.low, interval.high - placed.high);
+            let near = |shift: f64| (shift - wanted).abs() <= 0.01 * wanted.abs() + 1e-15;
+            assert!(near(shift.0) && near(shift.1), "{why}: {shift:?}");
+            // What is not known of the place is in the edge.
+            let shifts = *anchored || means.len() > 1;
+            assert_eq!(placed.edge > interval.edge, shifts, "{why}: {}", placed.edge);
+        }
+    }
+
+    #[test]
+    fn the_others_go_to_where_one_is_anchored() {
+        let interval = Interval { low: 0.0, high: 1e-4, edge: 1e-6, tilt: 0.0 };
+        let heard = Heard { interval, own: 0.0, fell: 0.0, gathering: false, changed: None };
+        let mut crowd = crowd([server(1e-3, 4e-5, 20), server(1e-3, 1e-5, 20)]);
+        crowd.0[0].1.shift.anchor();
+        let (placed, _) = crowd.place(SourceId(1), &heard, NOW);
+        assert!((placed.low + 1e-5).abs() < 1e-6, "{placed:?}");
+        // A move to where the other can be right leaves the anchor; a move to where this one can be
+        // does not.
+        let filter = Filter::starting(0.0, 1e-8);
+        crowd.estimate_moved(1e-5, SourceId(1), &filter);
+        assert!((crowd.0[0].1.shift.mean() - 4e-5).abs() < 1e-9);
+        assert!(crowd.0[1].1.shift.mean().abs() < 1e-9);
+        crowd.estimate_moved(1e-5, SourceId(0), &filter);
+        assert!(!crowd.0[0].1.shift.is_anchored() && crowd.0[0].1.shift.mean() == 0.0);
+    }
+
+    #[test]
+    fn the_first_bound_is_the_least_until_one_has_given_enough() {
+        let filter = Filter::starting(0.0, 1e-8);
+        let at = NOW + Duration::from_seconds(10);
+        let bound = |crowd: &Crowd| crowd.start_bound(at, &filter);
+        assert_eq!(bound(&Crowd::default()), None);
+        let two = [server(4e-3, 0.0, 0), server(1e-3, 0.0, 0)];
+        // Half of the shorter round trip, and 100 ppm for ten seconds.
+        assert!(bound(&crowd(two)).is_some_and(|bound| (bound - 1.5e-3).abs() < 1e-9));
+        let mut known = server(1e-3, 0.0, 0);
+        for n in 1..32 {
+            let seen = Seen { at: NOW + Duration::from_seconds(n), alpha: 5e-4, beta: 5e-4 };
+            known.hear(seen, &filter);
+        }
+        assert_eq!(bound(&crowd([server(4e-3, 0.0, 0), known])), None);
+    }
+}

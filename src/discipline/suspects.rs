@@ -165,3 +165,189 @@ const SMALL_JUMP: f64 = 5e-6;
 const LARGE_JUMP: f64 = 1e-4;
 /// An estimate of the rate may be wrong by this: twice that of the worst oscillator.
 const RATE_ERROR_MAX: f64 = 1e-3;
+
+#[cfg(test)]
+mod tests {
+    use Kind::{Clock, Server};
+    use Shape::{Equal, Growing, Unclear};
+
+    use super::*;
+
+    /// Age and distance of each, s.
+    type Course = &'static [(f64, f64)];
+
+    /// Reason, kind, sigma, s, the suspects, and what the last of them shows.
+    type Row = (&'static str, Kind, f64, Course, Shape);
+
+    const FINE: f64 = 1e-9;
+
+    const ROWS: &[Row] = &[
+        (
+            "four readings are too few for a step",
+            Clock,
+            FINE,
+            &[(1.0, 0.25), (2.0, 0.25), (3.0, 0.25), (4.0, 0.25)],
+            Unclear,
+        ),
+        (
+            "five are enough",
+            Clock,
+            FINE,
+            &[(1.0, 0.25), (2.0, 0.25), (3.0, 0.25), (4.0, 0.25), (5.0, 0.25)],
+            Equal { mean: 0.25 },
+        ),
+        (
+            "a burst of readings is one voice",
+            Clock,
+            FINE,
+            &[(1.0, 0.25), (1.05, 0.25), (1.1, 0.25), (1.15, 0.25), (1.2, 0.25), (1.3, 0.25)],
+            Unclear,
+        ),
+        (
+            "readings apart by more than a quarter of their mean are no step",
+            Clock,
+            FINE,
+            &[(1.0, 0.4), (2.0, 0.2), (3.0, 0.4), (4.0, 0.2), (5.0, 0.3)],
+            Unclear,
+        ),
+        (
+            "noise of a tenth of a second explains as much",
+            Clock,
+            0.1,
+            &[(1.0, 0.4), (2.0, 0.2), (3.0, 0.4), (4.0, 0.2), (5.0, 0.3)],
+            Equal { mean: 0.3 },
+        ),
+        (
+            "two far beyond noise show a small jump",
+            Clock,
+            FINE,
+            &[(1.0, 2e-6), (2.0, 4e-6)],
+            Growing { slope: 2e-6 },
+        ),
+        ("at twice the noise two show nothing", Clock, 1e-6, &[(1.0, 2e-6), (2.0, 4e-6)], Unclear),
+        (
+            "four show it beside noise",
+            Clock,
+            1e-6,
+            &[(1.0, 2e-6), (2.0, 4e-6), (3.0, 6e-6), (4.0, 8e-6)],
+            Growing { slope: 2e-6 },
+        ),
+        ("a large jump needs more than two", Clock, FINE, &[(1.0, 2e-5), (2.0, 4e-5)], Unclear),
+        (
+            "four of them are believed",
+            Clock,
+            FINE,
+            &[(1.0, 2e-5), (2.0, 4e-5), (3.0, 6e-5), (4.0, 8e-5)],
+            Growing { slope: 2e-5 },
+        ),
+        (
+            "no oscillator jumps by 200 ppm",
+            Clock,
+            FINE,
+            &[(1.0, 2e-4), (2.0, 4e-4), (3.0, 6e-4), (4.0, 8e-4), (5.0, 1e-3)],
+            Unclear,
+        ),
+        (
+            "growth shows only over a span",
+            Clock,
+            FINE,
+            &[(10.0, 1e-5), (11.0, 1.1e-5), (12.0, 1.2e-5), (13.0, 1.3e-5)],
+            Unclear,
+        ),
+        (
+            "a rate that changed late is counted from when it did",
+            Clock,
+            FINE,
+            &[(4.0, 1e-6), (5.0, 2e-6), (6.0, 3e-6), (7.0, 4e-6)],
+            Growing { slope: 1e-6 },
+        ),
+        ("two exchanges are too few", Server, FINE, &[(64.0, 0.01), (128.0, 0.01)], Unclear),
+        (
+            "three exchanges in one place are a step",
+            Server,
+            FINE,
+            &[(64.0, 0.01), (128.0, 0.01), (192.0, 0.01)],
+            Equal { mean: 0.01 },
+        ),
+        (
+            "three that grow are a jump",
+            Server,
+            FINE,
+            &[(64.0, 64e-6), (128.0, 128e-6), (192.0, 192e-6)],
+            Growing { slope: 1e-6 },
+        ),
+        (
+            "quick polls after a long wait look like both: by much it is a step",
+            Server,
+            FINE,
+            &[(1000.0, 0.01), (1002.0, 0.01), (1004.0, 0.01)],
+            Equal { mean: 0.01 },
+        ),
+        (
+            "by little it is a jump",
+            Server,
+            FINE,
+            &[(1000.0, 2e-3), (1002.0, 2.004e-3), (1004.0, 2.008e-3)],
+            Growing { slope: 2e-6 },
+        ),
+    ];
+
+    fn all(course: &[(f64, f64)], sigma: f64) -> Vec<Suspect> {
+        let at = |age| Timestamp::EPOCH + Duration::from_seconds_f64(age);
+        course
+            .iter()
+            .map(|(age, d)| Suspect { at: at(*age), distance: *d, age: *age, sigma })
+            .collect()
+    }
+
+    fn shape(kind: Kind, course: &[(f64, f64)], sigma: f64) -> Shape {
+        let mut suspects = Suspects::default();
+        all(course, sigma).into_iter().fold(Shape::Unclear, |_, one| suspects.take(one, kind))
+    }
+
+    #[test]
+    fn what_suspects_look_like_together() {
+        for (why, kind, sigma, course, wanted) in ROWS {
+            let found = shape(*kind, course, *sigma);
+            let alike = match (found, *wanted) {
+                (Growing { slope: a }, Growing { slope: b })
+                | (Equal { mean: a }, Equal { mean: b }) => (a - b).abs() < 0.01 * b.abs(),
+                (found, wanted) => found == wanted,
+            };
+            assert!(alike, "{why}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn too_many_without_a_shape_are_hopeless_and_only_the_last_are_kept() {
+        let mut suspects = Suspects::default();
+        let course: Vec<(f64, f64)> =
+            (1..=40).map(|n| (f64::from(n), f64::from(n % 2) - 0.5)).collect();
+        for (one, count) in all(&course, 1e-9).into_iter().zip(1..) {
+            let wanted = if count < SUSPECTS_MAX { Shape::Unclear } else { Shape::Hopeless };
+            assert_eq!(suspects.take(one, Kind::Clock), wanted, "{count}");
+        }
+        let ninth = Timestamp::EPOCH + Duration::from_seconds(9);
+        assert_eq!(suspects.first(), Some((ninth, 9.0)));
+    }
+
+    #[test]
+    fn whether_two_stand_in_one_place_and_how_fast_they_grow() {
+        let rows: &[(&str, Course, f64, bool, f64)] = &[
+            ("one alone agrees with nobody", &[(1.0, 1.0)], 1e-9, false, 0.0),
+            ("one place", &[(1.0, 1.0), (2.0, 1.0)], 1e-9, true, 0.0),
+            ("at one instant they are one voice", &[(1.0, 1.0), (1.0, 1.0)], 1.0, false, 0.0),
+            ("apart by half", &[(1.0, 1e-6), (11.0, 2e-6)], 1e-9, false, 1e-7),
+            ("apart by a fifth", &[(1.0, 4e-6), (11.0, 5e-6)], 1e-9, true, 1e-7),
+            ("noise hides it", &[(1.0, 1e-6), (11.0, 2e-6)], 1e-6, true, 0.0),
+            ("noise of a third of it does not", &[(1.0, 1e-6), (11.0, 8e-6)], 1e-6, false, 7e-7),
+            ("on both sides", &[(1.0, 1e-6), (11.0, -1e-6)], 1e-9, false, -2e-7),
+            ("no oscillator goes so fast", &[(1.0, 0.1), (11.0, 0.2)], 1e-9, false, 0.0),
+        ];
+        for (why, course, sigma, agree, growth) in rows {
+            let suspects = Suspects(all(course, *sigma));
+            assert_eq!(suspects.agree(), *agree, "{why}");
+            assert!((suspects.growth() - growth).abs() <= 1e-6 * growth.abs(), "{why}");
+        }
+    }
+}

@@ -91,21 +91,21 @@ impl<C: Clock> Engine<C> {
         let is_server = matches!(source.plan.role, Role::Server(_));
         let sigma = self.estimator.sigma_of(id);
         let sigma = sigma.unwrap_or(if is_server { 0.0 } else { source.plan.sigma });
-        let mut fresh = source.report.distance;
+        let mut rank = source.report.distance;
         if let Some(sample) = &source.last {
             let age = (raw - sample.at).seconds().max(0.0);
             let correction = self.clock.correction().at(raw);
             let drifted = Duration::from_seconds_f64(self.state.frequency.ratio() * age);
             source.report.offset = sample.offset - correction - drifted;
             let errors = if is_server { &sample.errors } else { &source.errors };
-            fresh = errors.sum() + NOISE_SIGMAS * sigma;
+            rank = errors.sum() + NOISE_SIGMAS * sigma;
             let astray = self.estimator.astray(raw, age).unwrap_or(f64::INFINITY);
-            source.report.distance = fresh + astray.clamp(JUMP_RATE * age, AGE_RATE * age);
+            source.report.distance = rank + astray.clamp(JUMP_RATE * age, AGE_RATE * age);
         }
         let last = (source.report.offset.seconds(), source.report.distance);
         if is_server && self.sources[index].last.is_some() {
             // Compared by its shortest way: one answer that queued makes it no worse.
-            fresh = self.constant_errors(id) + NOISE_SIGMAS * sigma;
+            rank = self.constant_errors(id) + NOISE_SIGMAS * sigma;
         }
         let source = &self.sources[index];
         let (offset, distance) = self.proven(source, raw, sigma).unwrap_or(last);
@@ -113,7 +113,7 @@ impl<C: Clock> Engine<C> {
             source: id,
             offset,
             distance,
-            fresh,
+            rank,
             jitter: source.report.jitter,
             stratum: source.report.stratum,
             prefer: source.plan.prefer,

@@ -67,3 +67,7 @@ impl<C: Clock> Engine<C> {
         }))
     }
 }
+
+#[cfg(test)]
+#[path = "bound_tests.rs"]
+mod tests;

@@ -26,7 +26,7 @@ use companion::Companion;
 use leap::Armed;
 pub use plan::{LeapMode, LocalPlan, Plan, Policy, Role, ServerPlan, SourcePlan, StepPolicy};
 pub use tracked::SourceReport;
-use tracked::Tracked;
+use tracked::{OwnClock, Tracked};
 
 use crate::clock::{Clock, Now};
 use crate::discipline::estimator::{Estimate, Estimator};
@@ -344,13 +344,16 @@ impl<C: Clock> Engine<C> {
     }
 
     fn keep(&mut self, paired: Paired, reading: &Reading) {
-        // Before a lock the oscillator's rate is not known, and would pass for jitter.
-        let frequency = self.state.phase.is_synchronised().then(|| self.state.frequency.ratio());
+        let locked = self.state.phase.is_synchronised();
         let source = &mut self.sources[reading.source.index()];
         if let Some(sample) = paired.sample {
-            let served = self.clock.correction().at(sample.at);
-            let precision = self.plan.precision.duration();
-            source.take(&sample, reading.stamp, frequency, (served, precision));
+            let own = OwnClock {
+                // Before a lock the rate is not known, and would pass for jitter.
+                frequency: locked.then(|| self.state.frequency.ratio()),
+                correction: self.clock.correction().at(sample.at),
+                precision: self.plan.precision.duration(),
+            };
+            source.take(&sample, reading.stamp, &own);
             if self.samples.len() < SAMPLES_MAX {
                 self.samples.push((sample, reading.stamp));
             }

@@ -214,6 +214,31 @@ mod tests {
     }
 
     #[test]
+    fn each_way_has_its_own_panic_limit() {
+        use Move::{Nothing, Slew};
+        let never = policy(StepPolicy::Never);
+        let other = Policy {
+            panic_forward: never.panic_backward,
+            panic_backward: never.panic_forward,
+            ..never
+        };
+        // (what is beyond the limit, lag in s, with 10 s forward and 5 s back, with 5 s and 10 s)
+        for (why, lag, wide_forward, wide_backward) in [
+            ("neither", 4.9, Slew, Slew),
+            ("at a limit it is not beyond it", 5.0, Slew, Slew),
+            ("forward of 5 s, within backward", 7.0, Slew, Nothing),
+            ("backward of 5 s, within forward", -7.0, Nothing, Slew),
+            ("the limit itself, backward", -5.0, Slew, Slew),
+            ("both", 10.1, Nothing, Nothing),
+            ("both, backward", -10.1, Nothing, Nothing),
+        ] {
+            let lag = Duration::from_seconds_f64(lag);
+            let decided = (never.decide(lag, 1), other.decide(lag, 1));
+            assert_eq!(decided, (wide_forward, wide_backward), "{why}");
+        }
+    }
+
+    #[test]
     fn beyond_the_panic_limit_only_the_first_step_is_allowed() {
         let first = policy(StepPolicy::First { threshold: THRESHOLD, count: 3 });
         let never = policy(StepPolicy::Never);

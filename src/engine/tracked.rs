@@ -27,6 +27,17 @@ pub(super) struct Tracked {
     heard_in_poll: bool,
 }
 
+/// This machine's clock at a sample.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OwnClock {
+    /// The oscillator's rate, once known: it moves offsets between samples.
+    pub frequency: Option<f64>,
+    /// Served time − the oscillator's.
+    pub correction: Duration,
+    /// ρ of RFC 5905 §11.1.
+    pub precision: Duration,
+}
+
 /// What is told of a source.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SourceReport {
@@ -118,16 +129,9 @@ impl Tracked {
         }
     }
 
-    /// A sample came, when the correction was `served`; `frequency` is the oscillator's rate, once
-    /// known: it moves offsets between samples.
-    pub fn take(
-        &mut self,
-        sample: &Sample,
-        stamp: Timestamp<System>,
-        frequency: Option<f64>,
-        (served, precision): (Duration, Duration),
-    ) {
-        if let (Some(last), Some(frequency)) = (&self.last, frequency) {
+    /// A sample came, while this machine's clock was as `own` says.
+    pub fn take(&mut self, sample: &Sample, stamp: Timestamp<System>, own: &OwnClock) {
+        if let (Some(last), Some(frequency)) = (&self.last, own.frequency) {
             let drifted = (sample.offset - last.offset).seconds()
                 + frequency * (sample.at - last.at).seconds();
             let jitter = self.report.jitter;
@@ -145,9 +149,9 @@ impl Tracked {
         let round_trip = if is_server { self.report.delay } else { 0.0 };
         self.report.root_distance = self.filter.take(&Heard {
             at: sample.at,
-            offset: (sample.offset - served).seconds(),
+            offset: (sample.offset - own.correction).seconds(),
             delay: round_trip,
-            precision: precision.seconds(),
+            precision: own.precision.seconds(),
             root: if is_server { sample.errors.of(Term::Server) } else { 0.0 },
         });
         self.last = Some(*sample);

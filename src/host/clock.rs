@@ -34,7 +34,7 @@ impl View {
 
     fn of(&self, host: Timestamp<Utc>) -> Timestamp<System> {
         match &self.0 {
-            None => host.corrected_by(Duration::ZERO),
+            None => host.read_as(),
             Some(function) => function(host),
         }
     }
@@ -123,7 +123,7 @@ pub struct SoftwareClock {
 impl SoftwareClock {
     /// Uncorrected.
     pub fn new(stamps: StampClock) -> Self {
-        let at = stamps.now().corrected_by(Duration::ZERO);
+        let at = stamps.now().read_as();
         // Another daemon's last word is a part of this clock; it is asked only.
         let found = clock::read(ClockId::Realtime).map_or(Frequency::ZERO, |(_, found)| {
             super::kernel_clock::rate_of(found.tick, found.frequency)
@@ -132,7 +132,7 @@ impl SoftwareClock {
     }
 
     fn raw_now(&self) -> Timestamp<Raw> {
-        self.stamps.now().corrected_by(Duration::ZERO)
+        self.stamps.now().read_as()
     }
 }
 
@@ -142,7 +142,7 @@ impl Clock for SoftwareClock {
     }
 
     fn raw(&self, stamp: Timestamp<System>) -> Timestamp<Raw> {
-        stamp.corrected_by(Duration::ZERO)
+        stamp.read_as()
     }
 
     fn correction(&self) -> Correction {

@@ -21,7 +21,7 @@ use super::drivers;
 use super::kernel_clock::KernelClock;
 use super::plan::{Driver, Plan};
 use super::published::Published;
-use super::service::{self, LISTEN_MAX, Service, ServiceReport};
+use super::service::{self, Door, LISTEN_MAX, Service, ServiceReport};
 use super::state_file::StateFile;
 use crate::clock::Clock;
 use crate::discipline::memory::Memory;
@@ -31,7 +31,7 @@ use crate::pipe::{Consumer, Publisher, Reader, ring, snapshot};
 use crate::sample::Reading;
 use crate::server::Clients;
 use crate::state::State;
-use crate::time::{Duration, LeapTable, System, Timestamp, Utc};
+use crate::time::{LeapTable, System, Timestamp, Utc};
 
 /// A running daemon.
 pub struct Daemon {
@@ -100,11 +100,11 @@ impl Daemon {
         plan.engine.leaps =
             plan.leap_file.as_deref().and_then(|file| leap_table(file, clock.now()));
         let (listen, threads) =
-            plan.serve.as_ref().map_or((&[][..], 0), |s| (&s.listen[..], s.threads));
+            plan.serve.as_ref().map_or((Vec::new(), 0), |serve| (serve.faces(), serve.threads));
         if listen.len() > LISTEN_MAX {
             return Err(StartError(format!("more than {LISTEN_MAX} addresses to listen on")));
         }
-        let sockets = service::bind(listen, threads)?;
+        let doors = service::bind(&listen, threads)?;
         if plan.lock_memory
             && let Err(error) = process::lock_memory()
         {
@@ -121,7 +121,7 @@ impl Daemon {
         let (publishers, sources) = start.reports();
         let (rings, places) = start.drivers(&sources)?;
         let (state, state_reader) = snapshot(State::default());
-        let services = start.services(sockets, &state_reader)?;
+        let services = start.services(doors, &state_reader)?;
         let pipes = Pipes { rings, state, sources: publishers };
         start.conduct(pipes, Shown { state: state_reader, sources, places, services })
     }
@@ -173,7 +173,7 @@ impl Keeper {
     fn write(&mut self, clock: &StampClock) {
         self.written = Instant::now();
         let Some(memory) = self.memory.read_if_newer() else { return };
-        let now = clock.now().corrected_by(Duration::ZERO);
+        let now = clock.now().read_as();
         if let Err(error) = self.file.save(&memory, now) {
             warn!("{}: {error}; what was learned is not kept", self.file.path().display());
         }
@@ -240,23 +240,22 @@ impl Start {
 
     fn services(
         &mut self,
-        sockets: Vec<Vec<maser_kernel::socket::TimestampingSocket>>,
+        doors: Vec<Vec<Door>>,
         state: &Reader<State>,
     ) -> Result<Vec<Reader<ServiceReport>>, StartError> {
         let plan = Arc::clone(&self.plan);
         let Some(serve) = &plan.serve else { return Ok(Vec::new()) };
         let policy = Arc::new(serve.policy.clone());
         let mut readers = Vec::new();
-        for (index, sockets) in sockets.into_iter().enumerate() {
+        for (index, doors) in doors.into_iter().enumerate() {
             let (report, reader) = snapshot(ServiceReport::default());
             readers.push(reader);
             let service = Service::new(
-                sockets,
+                doors,
                 service::Post {
                     clock: self.clock.clone(),
                     state: state.clone(),
                     policy: Arc::clone(&policy),
-                    smears: serve.smears(),
                     clients: Clients::new(serve.clients, secret()),
                     report,
                     stop: Arc::clone(&self.stop),
@@ -311,7 +310,7 @@ impl Start {
         let mut engine = Engine::new(self.plan.engine.clone(), clock);
         let Some(file) = file else { return engine };
         let path = file.path().display();
-        match file.load(self.clock.now().corrected_by(Duration::ZERO)) {
+        match file.load(self.clock.now().read_as()) {
             Ok(None) => info!("{path}: not there yet; the oscillator is learned anew"),
             Ok(Some(memory)) => {
                 let (rate, sigma) = (memory.frequency.ppm(), memory.frequency_sigma * 1e6);
@@ -393,7 +392,7 @@ fn leap_table(file: &Path, now: Timestamp<System>) -> Option<LeapTable> {
     let table = bytes.and_then(|bytes| LeapTable::read(&bytes).map_err(|e| e.to_string()));
     match table {
         Ok(table) => {
-            let now = now.corrected_by(Duration::ZERO);
+            let now = now.read_as();
             match table.expires() {
                 Some(expires) if expires <= now => {
                     warn!("{}: expired on {expires}; leaps are taken from sources", file.display());

@@ -41,7 +41,7 @@ impl KernelClock {
     pub fn new(stamps: StampClock) -> Result<Self, ClockError> {
         let (_, found) = clock::read(ClockId::Realtime).map_err(|e| refused(&e))?;
         let base = Rate { tick: found.tick, frequency: found.frequency };
-        let raw = stamps.now().corrected_by(Duration::ZERO);
+        let raw = stamps.now().read_as();
         Ok(Self { stamps, base, pieces: Pieces::starting(raw), rest: Frequency::ZERO })
     }
 

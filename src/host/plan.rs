@@ -44,10 +44,11 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// How each address of `listen` is smeared, in the same order.
-    pub fn smears(&self) -> Vec<Option<SmearShape>> {
-        let shape = |address| self.smear.iter().find(|(smeared, _)| smeared == address);
-        self.listen.iter().map(|address| shape(address).map(|(_, shape)| *shape)).collect()
+    /// The addresses of `listen`, each with how it is smeared.
+    pub fn faces(&self) -> Vec<(SocketAddr, Option<SmearShape>)> {
+        let shape = |address| self.smear.iter().find(|(smeared, _)| *smeared == address);
+        let face = |address: &SocketAddr| (*address, shape(*address).map(|(_, shape)| *shape));
+        self.listen.iter().map(face).collect()
     }
 }
 

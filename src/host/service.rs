@@ -25,17 +25,16 @@ use crate::time::SmearShape;
 
 /// One service thread.
 pub struct Service {
-    sockets: Vec<TimestampingSocket>,
+    doors: Vec<Door>,
     clock: StampClock,
     state: Reader<State>,
     policy: Arc<Policy>,
-    smears: Vec<Option<SmearShape>>,
     clients: Clients,
     report: Publisher<ServiceReport>,
     stop: Arc<AtomicBool>,
 }
 
-/// What a service thread is given besides its sockets.
+/// What a service thread is given besides its doors.
 pub struct Post {
     /// The clock of the stamps.
     pub clock: StampClock,
@@ -43,8 +42,6 @@ pub struct Post {
     pub state: Reader<State>,
     /// Who is answered, and how often.
     pub policy: Arc<Policy>,
-    /// How each socket's answers are smeared.
-    pub smears: Vec<Option<SmearShape>>,
     /// Its memory.
     pub clients: Clients,
     /// Where it tells of itself.
@@ -53,39 +50,51 @@ pub struct Post {
     pub stop: Arc<AtomicBool>,
 }
 
-/// Binds the sockets of `threads` service threads: each has one on every address.
+/// One address that is listened on.
+pub struct Door {
+    socket: TimestampingSocket,
+    /// Never both on one address: whoever asks here gets smeared time, or never does.
+    smear: Option<SmearShape>,
+    departures: Departures,
+    /// Datagrams lost since the start, as the socket counts them.
+    overflowed: u64,
+}
+
+/// Opens the doors of `threads` service threads: each has one on every address, all smeared alike.
 ///
 /// # Errors
 /// The call that failed and the address.
 pub fn bind(
-    listen: &[SocketAddr],
+    listen: &[(SocketAddr, Option<SmearShape>)],
     threads: usize,
-) -> Result<Vec<Vec<TimestampingSocket>>, maser_kernel::Error> {
+) -> Result<Vec<Vec<Door>>, maser_kernel::Error> {
     let options = Options {
         stamping: Stamping { software: true, hardware: false },
         reuse_port: threads > 1,
         receive_buffer: Some(RECEIVE_BUFFER),
         ..Options::default()
     };
-    let mut sockets: Vec<Vec<TimestampingSocket>> = (0..threads).map(|_| Vec::new()).collect();
-    for address in listen {
-        for thread in &mut sockets {
-            thread.push(TimestampingSocket::bind(*address, &options)?);
+    let mut doors: Vec<Vec<Door>> = (0..threads).map(|_| Vec::new()).collect();
+    for (address, smear) in listen {
+        for thread in &mut doors {
+            let socket = TimestampingSocket::bind(*address, &options)?;
+            let departures = Departures::new();
+            thread.push(Door { socket, smear: *smear, departures, overflowed: 0 });
         }
-        if let (2.., Some(socket)) = (threads, sockets[0].last()) {
+        if let (2.., Some(door)) = (threads, doors[0].last()) {
             // Each client's memory has one owner.
-            socket.steer_by_source(u32::try_from(threads).unwrap_or(u32::MAX))?;
+            door.socket.steer_by_source(u32::try_from(threads).unwrap_or(u32::MAX))?;
         }
     }
-    Ok(sockets)
+    Ok(doors)
 }
 
 impl Service {
     /// A thread's work, ready to run.
-    pub fn new(sockets: Vec<TimestampingSocket>, post: Post) -> Self {
-        assert!((1..=LISTEN_MAX).contains(&sockets.len()), "{} sockets", sockets.len());
-        let Post { clock, state, policy, smears, clients, report, stop } = post;
-        Self { sockets, clock, state, policy, smears, clients, report, stop }
+    pub fn new(doors: Vec<Door>, post: Post) -> Self {
+        assert!((1..=LISTEN_MAX).contains(&doors.len()), "{} doors", doors.len());
+        let Post { clock, state, policy, clients, report, stop } = post;
+        Self { doors, clock, state, policy, clients, report, stop }
     }
 
     /// Serves until stopped.
@@ -97,11 +106,7 @@ impl Service {
         };
         let mut told = ServiceReport::default();
         let mut tell_at = Instant::now();
-        let sockets = core::mem::take(&mut self.sockets);
-        let smears = core::mem::take(&mut self.smears);
-        let smears = smears.into_iter().chain(core::iter::repeat(None));
-        let doors = sockets.into_iter().zip(smears);
-        let mut doors: Vec<Door> = doors.map(|(socket, smear)| Door::new(socket, smear)).collect();
+        let mut doors = core::mem::take(&mut self.doors);
         while !self.stop.load(Ordering::Relaxed) {
             let mut ready = [Readiness::default(); LISTEN_MAX];
             self.wait(&doors, &mut ready);
@@ -197,19 +202,13 @@ impl Service {
     }
 }
 
-/// One address that is listened on.
-struct Door {
-    socket: TimestampingSocket,
-    /// Never both on one address: whoever asks here gets smeared time, or never does.
-    smear: Option<SmearShape>,
-    departures: Departures,
-    /// Datagrams lost since the start, as the socket counts them.
-    overflowed: u64,
-}
-
 impl Door {
-    fn new(socket: TimestampingSocket, smear: Option<SmearShape>) -> Self {
-        Self { socket, smear, departures: Departures::new(), overflowed: 0 }
+    /// Where it is; the port, if any would do.
+    ///
+    /// # Errors
+    /// Of the kernel.
+    pub fn address(&self) -> Result<SocketAddr, maser_kernel::Error> {
+        self.socket.local_address()
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -71,13 +71,24 @@ impl StateFile {
     /// # Errors
     /// Why it cannot be used, in a sentence.
     pub fn load(&self, now: Timestamp<Utc>) -> Result<Option<Memory>, String> {
-        let text = match fs::read_to_string(&self.path) {
-            Ok(text) if text.len() > LENGTH_MAX => return Err("is too long".to_owned()),
-            Ok(text) => text,
+        let kind = match fs::metadata(&self.path) {
+            Ok(kind) => kind,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.to_string()),
         };
-        self.read(&text, now).map(Some)
+        // Whoever opens a pipe waits for its writer.
+        if !kind.is_file() {
+            return Err("is no plain file".to_owned());
+        }
+        let mut bytes = Vec::new();
+        File::open(&self.path)
+            .and_then(|file| file.take(LENGTH_MAX as u64 + 1).read_to_end(&mut bytes))
+            .map_err(|error| error.to_string())?;
+        if bytes.len() > LENGTH_MAX {
+            return Err("is too long".to_owned());
+        }
+        let text = str::from_utf8(&bytes).map_err(|error| format!("is damaged: {error}"))?;
+        self.read(text, now).map(Some)
     }
 
     fn read(&self, text: &str, now: Timestamp<Utc>) -> Result<Memory, String> {
@@ -274,8 +285,37 @@ mod tests {
         refused(&good.replace("1800000000", "-9223372036854775808"), "");
         refused(&good.replace("gps", "x").replace("pps = ", "pps = -"), "no clock has");
         refused(&"#".repeat(LENGTH_MAX + 1), "too long");
+        let most = format!("{good}{}", "#".repeat(LENGTH_MAX - good.len()));
+        fs::write(&file.path, most).unwrap();
+        assert!(file.load(NOW).is_ok());
+        fs::write(&file.path, b"version = \xff").unwrap();
+        assert!(file.load(NOW).unwrap_err().contains("damaged"));
         fs::remove_file(&file.path).unwrap();
         assert_eq!(file.load(NOW), Ok(None));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_plain_file_or_has_no_end_is_refused_at_once() {
+        let (folder, file) = file("kinds");
+        let refused = |why: &str| assert_eq!(file.load(NOW), Err(why.to_owned()));
+        // A hole of a terabyte: whoever read it whole would die of it.
+        let hole = File::create(&file.path).and_then(|f| f.set_len(1 << 40));
+        match hole {
+            Ok(()) => refused("is too long"),
+            Err(error) => eprintln!("no holes here: {error}"),
+        }
+        fs::remove_file(&file.path).unwrap();
+        fs::create_dir(&file.path).unwrap();
+        refused("is no plain file");
+        fs::remove_dir(&file.path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &file.path).unwrap();
+        refused("is no plain file");
+        fs::remove_file(&file.path).unwrap();
+        // Nobody ever writes into this pipe.
+        let made = std::process::Command::new("mkfifo").arg(&file.path).status().unwrap();
+        assert!(made.success());
+        refused("is no plain file");
         fs::remove_dir_all(folder).unwrap();
     }
 

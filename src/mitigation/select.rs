@@ -12,10 +12,10 @@ pub struct Candidate {
     pub offset: f64,
     /// Root distance Λ: the true time lies within `offset ± distance`, s.
     pub distance: f64,
-    /// Λ at its last sample, of a server by its shortest round trip, s: what it is compared by. How long
-    /// ago that was, or how that one sample queued, is no matter of its worth, and would let two take
-    /// turns with each sample.
-    pub fresh: f64,
+    /// Λ at its last sample, of a server by its shortest round trip, s: what it is ranked by, less is
+    /// better. How long ago that was, or how that one sample queued, says nothing of a source, and would
+    /// let two take turns with each sample.
+    pub rank: f64,
     /// RMS scatter of its samples ψ, s.
     pub jitter: f64,
     /// Hops between it and a reference clock.
@@ -62,10 +62,10 @@ pub fn select(
     let Some(peer) = system_peer(candidates, verdicts, former) else {
         return Selection { truechimers, ..Selection::default() };
     };
-    let limit = COMBINE_LIMIT * candidates[peer].fresh;
+    let limit = COMBINE_LIMIT * candidates[peer].rank;
     for (index, candidate) in candidates.iter().enumerate() {
         let weighed = candidate.interval && candidates[peer].interval;
-        let uncertain = candidate.fresh > limit && !weighed;
+        let uncertain = candidate.rank > limit && !weighed;
         // Whoever stands further down may follow us: two that combine each other swing together.
         let below = candidate.stratum > candidates[peer].stratum;
         if verdicts[index] == Verdict::Combined && (uncertain || below) {
@@ -119,7 +119,7 @@ fn cluster(candidates: &[Candidate], verdicts: &mut [Verdict]) {
             libm::sqrt(squares.sum::<f64>() / (left.len() - 1) as f64)
         };
         let worst = left.iter().copied().filter(|i| !candidates[*i].prefer).max_by(|a, b| {
-            let weighted = |i: usize| scatter(i) * candidates[i].fresh;
+            let weighted = |i: usize| scatter(i) * candidates[i].rank;
             weighted(*a).total_cmp(&weighted(*b))
         });
         let calmest = left.iter().map(|i| candidates[*i].jitter).fold(f64::INFINITY, f64::min);
@@ -138,13 +138,13 @@ fn system_peer(
     let survivors = || (0..candidates.len()).filter(|i| verdicts[*i] == Verdict::Combined);
     // One two strata below the best may follow us, whatever the operator prefers.
     let limit = survivors().map(|i| candidates[i].stratum).min()?.saturating_add(1);
-    let rank = |i: usize| {
+    let order = |i: usize| {
         let candidate = &candidates[i];
         let loyalty = if Some(candidate.source) == former { LOYALTY } else { 1.0 };
-        (!candidate.prefer || candidate.stratum > limit, candidate.fresh * loyalty)
+        (!candidate.prefer || candidate.stratum > limit, candidate.rank * loyalty)
     };
     survivors().min_by(|a, b| {
-        let (a, b) = (rank(*a), rank(*b));
+        let (a, b) = (order(*a), order(*b));
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
     })
 }
@@ -168,7 +168,7 @@ mod tests {
             source: SourceId(id),
             offset,
             distance,
-            fresh: distance,
+            rank: distance,
             jitter: distance / 10.0,
             prefer: false,
             pulse: false,
@@ -233,7 +233,7 @@ mod tests {
         candidates[1].stratum = 2;
         candidates.iter_mut().for_each(|c| c.interval = true);
         assert_eq!(judged(&candidates).1, [Verdict::SystemPeer, Verdict::Reserve]);
-        (candidates[1].distance, candidates[1].fresh) = (1e-4, 1e-4);
+        (candidates[1].distance, candidates[1].rank) = (1e-4, 1e-4);
         assert_eq!(judged(&candidates).1, [Verdict::Combined, Verdict::SystemPeer]);
     }
 
@@ -256,7 +256,7 @@ mod tests {
         candidates[1].distance = 2e-3;
         let aged = select(&candidates, Some(SourceId(1)), &mut verdicts);
         assert_eq!(aged.system_peer, Some(SourceId(1)));
-        candidates[1].fresh = 0.5e-3;
+        candidates[1].rank = 0.5e-3;
         let taken = select(&candidates, Some(SourceId(0)), &mut verdicts);
         assert_eq!(taken.system_peer, Some(SourceId(1)));
         candidates[0].prefer = true;

@@ -134,7 +134,7 @@ impl Clock for SimulatedClock {
 
     fn raw(&self, stamp: Timestamp<System>) -> Timestamp<Raw> {
         if !self.steered {
-            return stamp.corrected_by(Duration::ZERO);
+            return stamp.read_as();
         }
         self.pieces.raw_of(stamp)
     }

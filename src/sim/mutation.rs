@@ -256,7 +256,7 @@ mod tests {
     /// Offset and delay of an exchange whose T1 and T4 are 0 and 100 ms, T2 and T3 70 and 80 ms.
     fn offset_and_delay(target: Target, change: Change) -> (Duration, Duration) {
         let exchange = Exchange {
-            sent: at(0).corrected_by(Duration::ZERO),
+            sent: at(0).read_as(),
             received: at(70),
             transmitted: at(80),
             leap: LeapIndicator::None,
@@ -268,7 +268,7 @@ mod tests {
             interleaved: false,
             reach: 1,
         };
-        let stamp = at(100).corrected_by(Duration::ZERO);
+        let stamp = at(100).read_as();
         let reading = Reading { source: SourceId(0), stamp, kind: ReadingKind::Exchange(exchange) };
         let clock = SimulatedClock::new(NOW, false);
         let changed = mutated(target, change).reading(&reading, &clock);
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn a_mark_is_told_by_its_changed_offset() {
         let kind = ReadingKind::Mark { utc: at(40), leap: LeapIndicator::None };
-        let stamp = at(0).corrected_by(Duration::ZERO);
+        let stamp = at(0).read_as();
         let reading = Reading { source: SourceId(0), stamp, kind };
         let clock = SimulatedClock::new(NOW, false);
         for (change, millis) in Change::ALL.into_iter().zip([-40, 80, 20, 0]) {

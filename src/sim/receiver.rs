@@ -14,7 +14,7 @@ use super::receiver_plan::{Correction, Fault, ReceiverKind, ReceiverPlan};
 use crate::random::Random;
 use crate::sample::{Fix, ReadingKind, ReceiverStatus, Refusal};
 use crate::time::{Duration, LeapIndicator, Timestamp, UNITS_PER_SECOND, Utc};
-use crate::wire::gnss::rollover::{Resolution, WEEK_SECONDS, resolve};
+use crate::wire::gnss::rollover::{WEEK_SECONDS, resolve};
 
 /// Which of a receiver's two sources brings a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -254,10 +254,7 @@ impl Receiver {
             emit(at, ReadingKind::Refused(Refusal::TooFar));
             return;
         };
-        let eras = match resolution {
-            Resolution::ErasAdded(eras) => eras,
-            Resolution::AsReceived | Resolution::CenturyAdded => 0,
-        };
+        let eras = resolution.eras();
         if eras != self.eras {
             self.eras = eras;
             emit(at, ReadingKind::Rollover { eras });

@@ -285,7 +285,7 @@ fn jumps_that_it_is_told_of_leave_no_error() {
 #[test]
 fn before_the_first_sample_it_knows_nothing() {
     let reference = Reference::new(1e-9, 0.0, 3e-5, START);
-    let raw = START.corrected_by::<Raw>(Duration::ZERO);
+    let raw = START.read_as::<Raw>();
     assert!(reference.error_at(raw, START).is_none() && reference.sigma_at(raw).is_none());
     assert!(reference.frequency_at(raw).is_none());
 }

@@ -302,7 +302,7 @@ impl Upstream {
         let bound = plan.root_dispersion + plan.root_delay / 2.0;
         State {
             phase: Phase::Locked,
-            anchor: now.corrected_by(Duration::ZERO),
+            anchor: now.read_as(),
             correction: error,
             fixed: ErrorTerms::NONE.with(Term::Server, bound),
             stratum: if unknown { STRATUM_UNSYNCHRONISED } else { plan.stratum },

@@ -296,10 +296,7 @@ impl Reader {
             out((began, ReadingKind::Refused(Refusal::TooFar)));
             return;
         };
-        let eras = match resolution {
-            Resolution::ErasAdded(eras) => eras,
-            Resolution::AsReceived | Resolution::CenturyAdded => 0,
-        };
+        let eras = resolution.eras();
         if eras != self.eras {
             self.eras = eras;
             out((began, ReadingKind::Rollover { eras }));

@@ -2,7 +2,8 @@
 //!
 //! `System` and `Raw` are this machine's clock with and without our own corrections. Samples are
 //! kept in `Raw`, so that a correction never rewrites a stored sample; `Utc` is what a source says
-//! or what we serve. Only an offset joins two frames, and it says so: [`Timestamp::offset_from`].
+//! or what we serve. Only an offset joins two frames, and it says so: [`Timestamp::offset_from`]; or
+//! the two are said to be one: [`Timestamp::read_as`].
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -102,6 +103,12 @@ impl<S: Scale> Timestamp<S> {
     /// θ = source − local (RFC 5905 §8): positive when `self`, the source, is ahead of `local`.
     pub fn offset_from<L: Scale>(self, local: Timestamp<L>) -> Duration {
         Duration::from_units(self.units.saturating_sub(local.units))
+    }
+
+    /// The same count in another frame: where the two are one, or nothing is known between them yet.
+    #[must_use]
+    pub const fn read_as<T: Scale>(self) -> Timestamp<T> {
+        Timestamp::from_units(self.units)
     }
 
     /// The instant of another frame that lies `offset` ahead: the inverse of [`Self::offset_from`].

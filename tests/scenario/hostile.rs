@@ -39,7 +39,7 @@ fn reading(random: &mut Random, now: Timestamp<System>) -> Reading {
     let source = SourceId((random.bits() % 4) as u8);
     let stamp = if random.uniform() < 0.8 { now } else { Timestamp::from_units(wild(random)) };
     // Mostly what a receiver would say, so that counts and estimates get under way.
-    let second: Timestamp<Utc> = stamp.round_to_second().corrected_by(Duration::ZERO);
+    let second: Timestamp<Utc> = stamp.round_to_second().read_as();
     let utc = if random.uniform() < 0.8 { second } else { Timestamp::from_units(wild(random)) };
     let kind = match random.bits() % 8 {
         0 => ReadingKind::Mark { utc, leap: LeapIndicator::from_bits((random.bits() % 4) as u8) },

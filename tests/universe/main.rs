@@ -5,6 +5,7 @@
 mod deeds;
 mod draws;
 mod leap;
+mod news;
 mod program;
 mod worlds;
 

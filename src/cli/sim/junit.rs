@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::Ran;
+use crate::sim::report::escaped;
 
 /// The report, scenarios in the order of the command line.
 pub(super) fn report(ran: &[Ran<'_>]) -> String {
@@ -35,29 +36,4 @@ pub(super) fn report(ran: &[Ran<'_>]) -> String {
     }
     out.push_str("</testsuite>\n");
     out
-}
-
-/// Text that XML takes for text; control characters have no place in it at all.
-fn escaped(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-        out
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_escaped() {
-        assert_eq!(escaped("a<b> & \"c\"\u{7}"), "a&lt;b&gt; &amp; &quot;c&quot;\u{fffd}");
-    }
 }

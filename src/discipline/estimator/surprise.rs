@@ -243,3 +243,7 @@ const STEP_FREQUENCY_VARIANCE: f64 = 1e-14;
 const AS_NEAR: f64 = 1.25;
 /// Another source that has not answered quick polls by then is no witness, s.
 const WITNESS_WITHIN: f64 = 10.0;
+
+#[cfg(test)]
+#[path = "surprise_tests.rs"]
+mod tests;

@@ -139,6 +139,52 @@ mod tests {
     use super::*;
     use crate::random::Random;
 
+    /// Learned so far: `mean` ± `sigma` of `count` samples.
+    fn known(mean: f64, sigma: f64, count: u32) -> Shift {
+        let weights = 1.0 / (sigma * sigma);
+        Shift { sum: weights * mean, weights, count, ..Shift::default() }
+    }
+
+    #[test]
+    fn a_distance_is_worth_what_is_known_of_it() {
+        let root8 = libm::sqrt(8.0);
+        // (reason, D and D̄ in sigmas of D, samples, share of D − D̄ that is shifted)
+        for (why, mean, common, count, share) in [
+            ("nothing to shift", 0.0, 0.0, 100, 0.0),
+            ("a tenth of a sigma is noise", 0.1, 0.0, 100, 0.01 / 8.01),
+            ("one sigma is mostly noise", 1.0, 0.0, 100, 1.0 / 9.0),
+            ("half of √8 sigma is real", root8, 0.0, 100, 0.5),
+            ("the same on the other side", -root8, 0.0, 100, 0.5),
+            ("only what is beside the others counts", 50.0 + root8, 50.0, 100, 0.5),
+            ("twice that is real for four fifths", 2.0 * root8, 0.0, 100, 0.8),
+            ("twenty sigma are a distance", 20.0, 0.0, 100, 400.0 / 408.0),
+            ("seven samples tell nothing, however far", 20.0, 0.0, 7, 0.0),
+            ("eight do", 20.0, 0.0, 8, 400.0 / 408.0),
+        ] {
+            for sigma in [1e-9, 1e-5, 1e-2] {
+                let (shift, common) = (known(mean * sigma, sigma, count), common * sigma);
+                let apart = mean * sigma - common;
+                let shifted = shift.shift(common);
+                assert!((shifted - share * apart).abs() <= 1e-9 * apart.abs(), "{why}: {shifted}");
+                let left = shift.unshifted(common);
+                assert!((left - (apart - shifted)).abs() <= 1e-9 * apart.abs(), "{why}: {left}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_shift_is_known_after_sixteen_samples_and_anchored_beside_a_clock() {
+        let (mut new, mut old) = (Shift::default(), known(3e-5, 1e-6, 16));
+        assert!(!known(3e-5, 1e-6, 15).is_known() && old.is_known());
+        new.anchor();
+        assert!(!new.is_anchored(), "nothing was learned beside the clock");
+        old.estimate_moved(1e-5);
+        assert!((old.mean() - 2e-5).abs() < 1e-12, "a difference is smaller by the move");
+        old.anchor();
+        old.estimate_moved(1e-5);
+        assert!((old.mean() - 2e-5).abs() < 1e-12, "a distance from the truth is not");
+    }
+
     #[test]
     fn a_constant_distance_is_learned_and_white_errors_are_not_slow() {
         let mut random = Random::seeded(9);

@@ -29,3 +29,4 @@ mod verdicts;
 mod tests;
 
 pub use page::{Section, page};
+pub use svg::escaped;

@@ -9,7 +9,7 @@ use crate::sim::Range;
 /// Width and height of the field of a plot, in its own units.
 pub const FIELD: f64 = 1000.0;
 
-/// Text that the page takes for text; control characters have no place in it.
+/// Text that HTML and XML take for text; control characters have no place in it.
 pub fn escaped(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         match c {

@@ -164,7 +164,7 @@ fn is_synchronised(header: &Header) -> bool {
 
 /// The local clock as the pivot of eras: within 68 years of the truth it finds the right one.
 fn utc(stamp: Timestamp<System>) -> Timestamp<Utc> {
-    stamp.corrected_by(Duration::ZERO)
+    stamp.read_as()
 }
 
 /// RFC 5905 §7.3.

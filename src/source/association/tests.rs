@@ -41,7 +41,7 @@ fn send(association: &mut Association, at: f64) -> Header {
 
 /// A good reply that arrived and left 1 ms after the request.
 fn reply(request: &Header, at: f64) -> Header {
-    let stamp = NtpTimestamp::of(system(at + 0.001).corrected_by::<Utc>(Duration::ZERO));
+    let stamp = NtpTimestamp::of(system(at + 0.001).read_as::<Utc>());
     Header {
         mode: Mode::Server,
         stratum: 1,

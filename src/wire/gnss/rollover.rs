@@ -19,6 +19,16 @@ pub enum Resolution {
     ErasAdded(u32),
 }
 
+impl Resolution {
+    /// How many times 1024 weeks were added.
+    pub const fn eras(self) -> u32 {
+        match self {
+            Self::ErasAdded(eras) => eras,
+            Self::AsReceived | Self::CenturyAdded => 0,
+        }
+    }
+}
+
 /// Places a date with its century: from a day before the pivot up to 1024 weeks after it. `None` if
 /// it lies beyond.
 pub fn resolve(
