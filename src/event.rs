@@ -90,6 +90,58 @@ pub enum EventKind {
     Panic { offset: Duration },
 }
 
+/// Names of all kinds: a kind without one does not compile.
+macro_rules! names {
+    ($($kind:ident => $name:literal),+ $(,)?) => {
+        impl EventKind {
+            /// Every name.
+            pub const NAMES: &'static [&'static str] = &[$($name),+];
+
+            /// Its name in scenarios.
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$kind { .. } => $name),+
+                }
+            }
+        }
+    };
+}
+
+names! {
+    Phase => "phase",
+    Verdict => "verdict",
+    Reach => "reach",
+    SystemPeer => "system_peer",
+    SecondNumbered => "second_numbered",
+    WrongSecond => "wrong_second",
+    SecondLost => "second_lost",
+    LabelLate => "label_late",
+    PulseMissed => "pulse_missed",
+    PulseDoubled => "pulse_doubled",
+    PulseOffGrid => "pulse_off_grid",
+    QuantizationRefused => "quantization_refused",
+    Kissed => "kissed",
+    RouteChange => "route_change",
+    ServerStep => "server_step",
+    Rollover => "rollover",
+    Refused => "refused",
+    SampleRejected => "sample_rejected",
+    PhaseStep => "phase_step",
+    FrequencyJump => "frequency_jump",
+    EstimateMoved => "estimate_moved",
+    EstimateRestarted => "estimate_restarted",
+    Stepped => "stepped",
+    ClockDisturbed => "clock_disturbed",
+    TickLate => "tick_late",
+    LeapAnnounced => "leap_announced",
+    LeapSecond => "leap_second",
+    LeapTableExpired => "leap_table_expired",
+    NoisierThanDeclared => "noisier_than_declared",
+    FrequencyLimited => "frequency_limited",
+    ClockRefused => "clock_refused",
+    Panic => "panic",
+}
+
 impl EventKind {
     /// How loud it is.
     pub const fn severity(self) -> Severity {

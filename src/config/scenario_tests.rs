@@ -56,7 +56,7 @@ fn the_first_scenario_reads_as_its_comment_says() {
 }
 
 /// What is changed in `a1.toml`, and what must be said of it.
-const WRONG: [(&str, &str, &str); 25] = [
+const WRONG: [(&str, &str, &str); 32] = [
     ("duration = \"26h\"", "", "s.toml:1: missing key `duration`"),
     ("26h", "26 parsec", "s.toml:3: duration: invalid value"),
     ("26h", "0s", "s.toml:3: duration: is out of range; a second to ten years"),
@@ -84,6 +84,41 @@ const WRONG: [(&str, &str, &str); 25] = [
     ("coverage = 1.0", "covrage = 1.0", "expect.covrage: unknown key; did you mean `coverage`?"),
     ("coverage = 1.0", "verdict = { a = \"combined\" }", "\"client\" has no such source"),
     ("coverage = 1.0", "verdict = { server = \"peer\" }", "\"peer\" is no verdict; one of silent"),
+    (
+        "route_change = 0",
+        "frequency_jmp = 0",
+        "s.toml:28: expect.events.frequency_jmp: \"frequency_jmp\" is no event; one of phase",
+    ),
+    (
+        "route_change = 0",
+        "route_change = -1",
+        "s.toml:28: expect.events.route_change: invalid value: integer `-1`, expected a whole number",
+    ),
+    (
+        "route_change = 0",
+        "route_change = \"none\"",
+        "s.toml:28: expect.events.route_change: invalid type: string \"none\", expected a whole number",
+    ),
+    (
+        "route_change = 0",
+        "route_change = { at_mots = 1 }",
+        "expect.events.route_change.at_mots: unknown key; did you mean `at_most`?",
+    ),
+    (
+        "route_change = 0",
+        "route_change = { at_least = \"1\" }",
+        "s.toml:28: expect.events.route_change.at_least: invalid type",
+    ),
+    (
+        "route_change = 0",
+        "route_change = { at_least = 2, at_most = 1 }",
+        "s.toml:28: expect.events.route_change.at_least: is above `at_most` = 1",
+    ),
+    (
+        "route_change = 0",
+        "route_change = {}",
+        "expect.events.route_change: allows any number; it takes `at_least` above 0, `at_most` or",
+    ),
     (
         "[expect]",
         "[[event]]\nat = 5\nwhat = \"step_clock\"\nnode = \"client\"\n[expect]",
@@ -204,6 +239,7 @@ from = "lower"
 [expect]
 event_max = "1s"
 verdict = { far = "combined" }
+events = { route_change = 0, system_peer = { at_least = 1 } }
 "#;
 
 /// What is changed in `RICH`, the key that is at fault, and what must be said of it.

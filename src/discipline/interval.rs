@@ -239,7 +239,12 @@ mod tests {
             let (mean, _) = moments(&tilted, 0.0, v);
             assert!((mean / 1.24e-5 - 1.0).abs() < 0.02, "{v}: {mean}");
         }
+        // Without a tilt the mean is the middle.
         assert_eq!(tilt(1e-4, 0.0, 1e-3), 0.0);
+        for v in [1e-4, 1e-2, 1.0] {
+            let (mean, _) = moments(&interval(0.0, 1e-3), 0.0, v);
+            assert!((mean / 5e-4 - 1.0).abs() < 0.01, "{v}: {mean}");
+        }
     }
 
     #[test]
@@ -264,6 +269,8 @@ mod tests {
         let (v, own) = (1e-10, 1e-10);
         let site = interval(-1e-7, 1e-7).site(0.0, v, own);
         assert!((site.precision * own - 1.0).abs() < 0.01, "{site:?}");
+        let halved = 1.0 / (1.0 / v + site.precision);
+        assert!((halved / v - 0.5).abs() < 0.005, "{halved}");
         let silent = interval(-1e-7, 1e-7).site(0.0, v, 0.0);
         assert!(silent.precision > 1e13);
     }

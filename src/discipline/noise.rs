@@ -173,15 +173,18 @@ mod tests {
 
     #[test]
     fn outliers_and_wander_do_not_disturb_it() {
-        for seed in 0..20 {
-            let (early, late) = (learned_after(300, seed), learned_after(1500, seed));
-            assert!((early / 1e-6 - 1.1).abs() < 0.25, "{early}");
-            assert!((late / 1e-6 - 1.06).abs() < 0.16, "{late}");
+        // What is learned leans: by what it may be too low by chance, 2/√n, and by 3.5 %, since one
+        // outlier spoils three differences. After 300 readings that is 15.4 % above the truth, with a
+        // full memory 10.0 %.
+        for (readings, count, share) in [(300, 300.0, 0.15), (1500, 1024.0, 0.08)] {
+            let lean = 1.035 * (1.0 + CHANCE / libm::sqrt(count));
+            let mut learned: Vec<f64> =
+                (0..100).map(|seed| learned_after(readings, seed) / 1e-6 / lean - 1.0).collect();
+            learned.sort_by(f64::total_cmp);
+            let within = learned.iter().filter(|off| off.abs() < share).count();
+            assert!(within >= 90, "{readings}: {within} within {share}, {learned:?}");
+            assert!(learned[50].abs() < 0.03, "{readings}: {}", learned[50]);
         }
-        let mean: f64 = (0..20).map(|seed| learned_after(1500, seed)).sum::<f64>() / 20.0;
-        // One outlier spoils three differences: 3 % of them shift the median by 3.5 %; what it may be
-        // too low by chance is 6 %.
-        assert!((mean / 1e-6 - 1.10).abs() < 0.03, "{mean}");
     }
 
     #[test]

@@ -40,6 +40,14 @@ pub enum Target {
     Delay,
     /// The time for which the published bound has grown.
     Age,
+    /// Sigmas that make a bound.
+    Sigmas,
+    /// The rule that bounds are wider while little was heard.
+    Start,
+    /// The rule that a rate which is not known yet may be beyond 15 ppm: the ceiling of the growth.
+    Ceiling,
+    /// The rule that a lag is worked off within the interval of the samples, where below a second.
+    Span,
 }
 
 /// A factor.
@@ -58,8 +66,18 @@ pub enum Change {
 impl Target {
     /// Every target.
     pub fn all() -> impl Iterator<Item = Self> {
-        let others = [Self::Offset, Self::Frequency, Self::Slew, Self::Delay, Self::Age];
-        Term::ALL.into_iter().map(Self::Term).chain(others)
+        let others =
+            [Self::Offset, Self::Frequency, Self::Slew, Self::Delay, Self::Age, Self::Sigmas];
+        let rules = [Self::Start, Self::Ceiling, Self::Span];
+        Term::ALL.into_iter().map(Self::Term).chain(others).chain(rules)
+    }
+
+    /// Changes that mean something: a rule can only be left out.
+    pub const fn changes(self) -> &'static [Change] {
+        match self {
+            Self::Start | Self::Ceiling | Self::Span => &[Change::Zero],
+            _ => &Change::ALL,
+        }
     }
 
     /// Its name in tables.
@@ -71,6 +89,10 @@ impl Target {
             Self::Slew => "slew",
             Self::Delay => "delay",
             Self::Age => "age",
+            Self::Sigmas => "sigmas",
+            Self::Start => "start",
+            Self::Ceiling => "ceiling",
+            Self::Span => "span",
         }
     }
 }
@@ -138,27 +160,32 @@ impl Mutation {
         match self.target {
             Target::Frequency => Order { rate: scaled(order.rate), ..*order },
             Target::Slew => Order { slew: scaled(order.slew), ..*order },
+            Target::Span if order.span < Duration::SECOND => {
+                let slew = Frequency::new(order.slew.ratio() * order.span.seconds());
+                Order { slew, span: Duration::SECOND, ..*order }
+            }
             _ => *order,
         }
     }
 
     /// The bound that is judged and served, which a flipped term may make negative.
     pub fn bound(&self, state: &State, system: Timestamp<System>) -> Duration {
-        let (state, system) = self.aged(state, system);
+        let (state, system) = self.grown(state, system);
         let gained = Term::ALL.map(|term| self.gained(&state, system, term)).iter().sum();
         state.bound(system) + Duration::from_seconds_f64(gained)
     }
 
     /// One term of it, s.
     pub fn term(&self, state: &State, system: Timestamp<System>, term: Term) -> f64 {
-        let (state, system) = self.aged(state, system);
+        let (state, system) = self.grown(state, system);
         state.ledger(system).of(term) + self.gained(&state, system, term)
     }
 
     /// A state that tells clients the changed bound as of now. The wire knows no negative one.
     #[must_use]
     pub fn served(&self, state: &State, system: Timestamp<System>) -> State {
-        if !matches!(self.target, Target::Term(_) | Target::Age) {
+        use Target::{Age, Ceiling, Sigmas, Start, Term as OfTerm};
+        if !matches!(self.target, OfTerm(_) | Age | Sigmas | Start | Ceiling) {
             return *state;
         }
         let bound = self.bound(state, system) - state.bound(system);
@@ -220,17 +247,34 @@ impl Mutation {
         }
     }
 
-    /// The same state looked at at another age. Without news the coefficients carry an age of their
-    /// own; a negative one counts as none, as everywhere.
-    fn aged(&self, state: &State, system: Timestamp<System>) -> (State, Timestamp<System>) {
-        if self.target != Target::Age {
-            return (*state, system);
-        }
-        let age = (state.noise.age * self.change.factor()).max(0.0);
-        let noise = NoiseGrowth { age, ..state.noise };
-        (State { noise, ..*state }, system + self.change.gain(system - state.anchor))
+    /// The same state with another growth, looked at at another age. Without news the coefficients
+    /// carry an age of their own; a negative one counts as none, as everywhere.
+    fn grown(&self, state: &State, system: Timestamp<System>) -> (State, Timestamp<System>) {
+        let (noise, factor) = (state.noise, self.change.factor());
+        let noise = match self.target {
+            Target::Age => NoiseGrowth { age: (noise.age * factor).max(0.0), ..noise },
+            Target::Sigmas => NoiseGrowth { factor: noise.factor * factor, ..noise },
+            Target::Start => {
+                let factor = noise.factor.min(SIGMAS);
+                NoiseGrowth { factor, floor: 0.0, floor_rate: 0.0, ..noise }
+            }
+            Target::Ceiling => {
+                NoiseGrowth { ceiling_rate: noise.ceiling_rate.min(CEILING), ..noise }
+            }
+            _ => return (*state, system),
+        };
+        let later = match self.target {
+            Target::Age => self.change.gain(system - state.anchor),
+            _ => Duration::ZERO,
+        };
+        (State { noise, ..*state }, system + later)
     }
 }
+
+/// Sigmas that make a bound when enough was heard.
+const SIGMAS: f64 = 6.0;
+/// The least ceiling of a bound's growth: PHI of RFC 5905 §7.2.
+const CEILING: f64 = 15e-6;
 
 #[cfg(test)]
 mod tests {
@@ -337,6 +381,40 @@ mod tests {
             let bound = mutated(Target::Age, change).bound(&state, system).seconds();
             assert!((bound - 1e-9 - noise).abs() < 1e-12, "{change:?} {bound}");
         }
+    }
+
+    #[test]
+    fn a_rule_left_out_is_a_smaller_bound_or_a_slower_slew() {
+        let noise = NoiseGrowth {
+            phase: 1e-12,
+            frequency: 1e-8,
+            factor: 18.0,
+            ceiling_rate: 6e-4,
+            floor: 3e-5,
+            floor_rate: 1e-4,
+            ..NoiseGrowth::default()
+        };
+        let anchor = Timestamp::from_seconds(1000);
+        let state = State { anchor, noise, fixed: ErrorTerms::NONE, ..State::default() };
+        let bound = |target, system| mutated(target, Change::Zero).bound(&state, system).seconds();
+        assert!((state.bound(anchor).seconds() - 3e-5 - 1e-9).abs() < 1e-12);
+        assert!((bound(Target::Start, anchor) - 6e-6 - 1e-9).abs() < 1e-12);
+        let later = anchor + Duration::from_seconds(10);
+        let bare = NoiseGrowth { floor: 0.0, floor_rate: 0.0, ..noise };
+        let bare = State { noise: bare, ..state };
+        let of = |change| mutated(Target::Sigmas, change).bound(&bare, anchor).seconds() - 1e-9;
+        assert!((of(Change::Half) - 9e-6).abs() < 1e-12 && of(Change::Zero).abs() < 1e-12);
+        let capped = mutated(Target::Ceiling, Change::Zero).bound(&bare, later).seconds();
+        assert!((capped - 18e-6 - 150e-6 - 1e-9).abs() < 1e-9, "{capped}");
+        assert!((bare.bound(later).seconds() - 18e-6 - 6e-3 - 1e-9).abs() < 1e-9);
+        let ppm = Frequency::from_ppm;
+        let span = Duration::from_millis(250);
+        let order = Order { rate: ppm(10.0), slew: ppm(4.0), span };
+        let slow = mutated(Target::Span, Change::Zero).order(&order);
+        assert_eq!((slow.rate, slow.span), (ppm(10.0), Duration::SECOND));
+        assert!((slow.slew.ppm() - 1.0).abs() < 1e-9);
+        let calm = Order { span: Duration::from_seconds(8), ..order };
+        assert_eq!(mutated(Target::Span, Change::Zero).order(&calm), calm);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! Statistics count after settling; coverage counts from the first bound that was published; the
 //! time to a lock before the first event.
 
+use std::collections::BTreeMap;
+
 use super::assumptions::Broken;
 use super::oracle::Violations;
 use super::record::Record;
@@ -63,6 +65,8 @@ pub struct Outcome {
     pub broken: Vec<Broken>,
     /// The last verdict on each source of the judged node, by name.
     pub verdicts: Vec<(String, Verdict)>,
+    /// How often the judged node told of each event, by its name.
+    pub events: BTreeMap<&'static str, u32>,
     /// Sum of the event log.
     pub log: u64,
     /// Every look at the judged node, if asked for.
@@ -80,6 +84,7 @@ impl Outcome {
             violations: Violations::default(),
             broken: Vec::new(),
             verdicts: Vec::new(),
+            events: BTreeMap::new(),
             log: 0,
             series: Vec::new(),
             record: None,

@@ -47,6 +47,7 @@ fn outcome(mut world: World<'_>, seed: u64, keep: Keep) -> Outcome {
         violations: world.violations().clone(),
         broken: world.witness.broken().to_vec(),
         verdicts: names.zip(world.verdicts()).collect(),
+        events: world.events().clone(),
         log: world.log(),
         series: match keep {
             Keep::Figures | Keep::Record => Vec::new(),
@@ -76,6 +77,7 @@ impl Summary {
         expected(expect, &figures, outcomes, &mut failures);
         for outcome in outcomes {
             verdicts(expect, outcome, &mut failures);
+            events(expect, outcome, &mut failures);
             for violation in outcome.faults() {
                 let Violation { at, node, law, detail } = violation;
                 let name = &universe.scenario.node[*node].name;
@@ -190,6 +192,16 @@ fn verdicts(expect: &Expect, outcome: &Outcome, failures: &mut Vec<String>) {
                 outcome.seed,
                 got.name()
             ));
+        }
+    }
+}
+
+fn events(expect: &Expect, outcome: &Outcome, failures: &mut Vec<String>) {
+    for (name, wanted) in &expect.events {
+        let got = outcome.events.get(name.as_str()).copied().unwrap_or(0);
+        if !wanted.allows(got) {
+            let seed = outcome.seed;
+            failures.push(format!("seed {seed}: {name} was told {got} times, expected {wanted}"));
         }
     }
 }

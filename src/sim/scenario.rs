@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::count::Count;
 use super::happening::Happening;
 use super::{OscillatorPlan, PathPlan, ReceiverPlan, ServerPlan, StampPlan};
 use crate::time::{Duration, Span, Timestamp, Utc, parse_rfc3339};
@@ -287,7 +288,7 @@ impl LinkEntry {
 }
 
 /// What must come out, in the mean over the seeds: nothing where a key is left out. Each is the
-/// largest value allowed, but for `coverage`.
+/// largest value allowed, but for `coverage`, `verdict` and `events`, which every seed has to meet.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, expecting = "a table of keys")]
 pub struct Expect {
@@ -318,6 +319,9 @@ pub struct Expect {
     /// Verdicts at the end, by the name of the source: one of these words, by `|`.
     #[serde(default)]
     pub verdict: BTreeMap<String, String>,
+    /// How often the judged node tells of an event in a run, by the event's name.
+    #[serde(default)]
+    pub events: BTreeMap<String, Count>,
 }
 
 /// An instant of UTC, written as RFC 3339 has it.

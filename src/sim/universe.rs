@@ -473,6 +473,11 @@ impl<'s> Check<'s> {
                 }
             }
         }
+        for (name, count) in &self.scenario.expect.events {
+            if let Err(mistake) = count.check(name) {
+                self.mistakes.push(mistake.under("expect.events"));
+            }
+        }
     }
 
     /// A limit that nothing can keep, or whose figure has no value here, would fail after the run.

@@ -9,6 +9,8 @@
 //! Single-threaded and without a real clock: what happens is a function of the scenario and the
 //! seed. The judge looks a moment before each second, so that he sees clocks at their oldest.
 
+use std::collections::BTreeMap;
+
 use super::assumptions::Witness;
 use super::beside::Beside;
 use super::keys::seed_of;
@@ -52,6 +54,8 @@ pub struct World<'u> {
     second: i64,
     /// What the nodes told, kept for a few.
     told: Vec<(f64, usize, Event)>,
+    /// How often the judged node told of each event, by its name.
+    events: BTreeMap<&'static str, u32>,
     /// Takes the judged node down, if asked for.
     recorder: Option<Recorder>,
 }
@@ -109,6 +113,7 @@ impl<'u> World<'u> {
             peak: 0.0,
             second: 0,
             told: Vec::new(),
+            events: BTreeMap::new(),
             recorder: None,
             universe,
         };
@@ -169,6 +174,11 @@ impl<'u> World<'u> {
     /// thousand.
     pub fn told(&self) -> &[(f64, usize, Event)] {
         &self.told
+    }
+
+    /// How often the judged node told of each event, by its name.
+    pub fn events(&self) -> &BTreeMap<&'static str, u32> {
+        &self.events
     }
 
     /// From now on the judged node is taken down, so that it can be drawn.
@@ -306,9 +316,11 @@ impl<'u> World<'u> {
         while let Some(event) = node.engine.poll_event() {
             self.log.told(&(event.source, event.kind));
             self.witness.told(place, at, &event);
-            if let Some(recorder) = self.recorder.as_mut().filter(|_| place == self.universe.judge)
-            {
-                recorder.told(at, &event);
+            if place == self.universe.judge {
+                *self.events.entry(event.kind.name()).or_default() += 1;
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.told(at, &event);
+                }
             }
             node.watch.told(&look, event.kind, truth, &mut self.violations);
             if self.told.len() < TOLD_MAX {

@@ -23,7 +23,7 @@ macro_rules! world {
     };
 }
 
-const WORLDS: [World; 15] = [
+const WORLDS: [World; 19] = [
     world!("reading", Target::Term(Term::Reading)),
     world!("quantization", Target::Term(Term::Quantization)),
     world!("serial", Target::Term(Term::Serial)),
@@ -39,15 +39,33 @@ const WORLDS: [World; 15] = [
     world!("kernel", Target::Frequency),
     world!("slew", Target::Slew),
     world!("stall", Target::Age),
+    world!("sigmas", Target::Sigmas),
+    world!("start", Target::Start),
+    world!("ceiling", Target::Ceiling),
+    world!("span", Target::Span),
 ];
 
 /// Mutations that nothing notices, and why that is right.
-const SURVIVORS: [(&str, Target, Change, &str); 1] = [(
-    "quantization",
-    Target::Term(Term::Quantization),
-    Change::Half,
-    "readings that repeat still count as noisy by their grain, and six of those sigmas cover it",
-)];
+const SURVIVORS: [(&str, Target, Change, &str); 3] = [
+    (
+        "quantization",
+        Target::Term(Term::Quantization),
+        Change::Half,
+        "readings that repeat still count as noisy by their grain, and six of those sigmas cover it",
+    ),
+    (
+        "start",
+        Target::Start,
+        Change::Zero,
+        "no error of an honest start left the narrower bound, 30 seeds each of twelve worlds",
+    ),
+    (
+        "ceiling",
+        Target::Ceiling,
+        Change::Zero,
+        "a rate is unknown before the second reading only, and then 54 sigmas of 0.1 ms are the bound",
+    ),
+];
 
 #[test]
 fn worlds_without_a_mutation_keep_every_law_and_expectation() {
@@ -105,7 +123,10 @@ fn universe(world: &World) -> Universe {
 }
 
 fn changes(world: &World) -> impl Iterator<Item = (Target, Change)> {
-    let with = |target: &Target| Change::ALL.map(|change| (*target, change));
+    let with = |target: &Target| {
+        let target = *target;
+        target.changes().iter().map(move |change| (target, *change))
+    };
     world.targets.iter().flat_map(with)
 }
 

@@ -1,7 +1,7 @@
 //! Whole worlds: figures, determinism, streams of random numbers.
 
 use maser::event::EventKind;
-use maser::sim::World;
+use maser::sim::{Keep, Summary, World, run};
 
 use super::{CLIENT, CLOCK, faults, outcome, universe};
 
@@ -114,4 +114,34 @@ fn equally_near_servers_do_not_take_turns_as_the_system_peer() {
     world.run();
     let turns = world.told().iter().filter(|(_, _, event)| event.kind == EventKind::SystemPeer);
     assert!((1..=3).contains(&turns.count()));
+}
+
+#[test]
+fn events_are_counted_and_an_unexpected_number_is_told_with_its_seed() {
+    // Somebody sets the clock after twelve minutes: told once, and stepped back.
+    let text = CLOCK.replacen("name = \"client\"", "name = \"client\"\nstep = \"always\"", 1);
+    let step = "[[event]]\nat = \"12min\"\nwhat = \"step_clock\"\nnode = \"client\"\nby = 1\n";
+    let failures = |expected: &str| {
+        let universe = universe(&format!("{text}{step}[expect]\nevents = {expected}\n"));
+        let outcomes = [4, 5].map(|seed| run(&universe, seed, Keep::Figures));
+        Summary::of(&universe, &outcomes).failures.join("; ")
+    };
+    for met in [
+        "{ clock_disturbed = 1, route_change = 0 }",
+        "{ clock_disturbed = { at_least = 1, at_most = 1 } }",
+        "{ stepped = { at_least = 1 }, frequency_jump = { at_most = 0 } }",
+    ] {
+        assert_eq!(failures(met), "", "{met}");
+    }
+    for (unmet, wanted) in [
+        ("{ clock_disturbed = 0 }", "0"),
+        ("{ clock_disturbed = 2 }", "2"),
+        ("{ clock_disturbed = { at_least = 2 } }", "at least 2"),
+        ("{ clock_disturbed = { at_most = 0 } }", "at most 0"),
+        ("{ clock_disturbed = { at_least = 2, at_most = 3 } }", "2 to 3"),
+    ] {
+        let told =
+            |seed| format!("seed {seed}: clock_disturbed was told 1 times, expected {wanted}");
+        assert_eq!(failures(unmet), format!("{}; {}", told(4), told(5)), "{unmet}");
+    }
 }

@@ -149,6 +149,34 @@ fn servers_are_followed_near_the_limit_and_the_bound_holds() {
 }
 
 #[test]
+fn the_wander_is_learned_from_a_server() {
+    for wander in [1e-11, 1e-10, 1e-9, 1e-8] {
+        let mut learned: Vec<f64> = (0..5)
+            .map(|seed| World::new(seed, wander).run(&[A1], 6, 24 * 3600).wander / wander)
+            .collect();
+        learned.sort_by(f64::total_cmp);
+        assert!((0.7..1.3).contains(&learned[2]), "{wander:e}: {learned:.2?}");
+    }
+}
+
+#[test]
+fn a_servers_own_noise_is_no_wander() {
+    let noisy = Path { base: (1e-5, 1e-5), spread: (1e-6, 1e-6), offset: 0.0, noise: 5e-6 };
+    // At 1 s the scenario `server-noise` keeps 0.8 µs over a day; four hours of this world come to 0.92.
+    for (poll, hours, limit) in [(0, 6, 0.95e-6), (2, 12, 1.35e-6), (4, 24, 2.25e-6)] {
+        let runs: Vec<Run> =
+            (0..5).map(|seed| World::new(seed, 1e-9).run(&[noisy], poll, hours * 3600)).collect();
+        let rms = median(runs.iter().map(|r| r.rms).collect());
+        let mut wander: Vec<f64> = runs.iter().map(|r| r.wander / 1e-9).collect();
+        wander.sort_by(f64::total_cmp);
+        assert!(rms <= limit, "{poll}: {rms:e}");
+        assert!((0.7..1.3).contains(&wander[2]), "{poll}: {wander:.2?}");
+        let jumps = |run: &Run| run.outcomes.iter().any(|o| matches!(o, Outcome::FrequencyJump(_)));
+        assert!(!runs.iter().any(jumps), "{poll}");
+    }
+}
+
+#[test]
 fn a_server_whose_base_falls_says_nothing_about_an_estimate_that_a_clock_feeds() {
     let polls = Polls { min: Exponent(4), max: Exponent(4) };
     let mut world = World::new(1, 0.0);

@@ -97,12 +97,22 @@ fn pulses_are_estimated_near_the_limit_and_the_bound_holds() {
 
 #[test]
 fn the_wander_is_learned() {
-    for wander in [1e-11, 1e-10, 1e-9, 1e-8] {
-        let mut world = World::new(3, wander, 1e-7);
-        let mut estimator = Estimator::default();
-        run(&mut world, &mut estimator, 6 * 3600);
-        let learned = estimator.estimate(world.now).unwrap().wander;
-        assert!((0.4..2.5).contains(&(learned / wander)), "{wander:e}: {learned:e}");
+    // In the memory of 500 readings a wander of 1e-11 moves the oscillator by 1e-11 · 500^1.5 / √3 =
+    // 6e-8 s, less than the noise of one: there the prior and the lean upwards still count.
+    for (wander, most) in [(1e-11, 1.4), (1e-10, 1.3), (1e-9, 1.3), (1e-8, 1.3)] {
+        let mut learned: Vec<f64> = (0..5)
+            .map(|seed| {
+                let mut world = World::new(seed, wander, 1e-7);
+                let mut estimator = Estimator::default();
+                for _ in 0..24 * 3600 {
+                    world.advance();
+                    estimator.take(&world.observation());
+                }
+                estimator.estimate(world.now).unwrap().wander / wander
+            })
+            .collect();
+        learned.sort_by(f64::total_cmp);
+        assert!((0.7..most).contains(&learned[2]), "{wander:e}: {learned:.2?}");
     }
 }
 

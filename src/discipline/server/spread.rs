@@ -206,6 +206,27 @@ mod tests {
         assert!((found.there / 1e-5 - 1.0).abs() < 0.25 && (found.back / 1e-3 - 1.0).abs() < 0.25);
     }
 
+    /// What a full memory shows of spreads that are exactly these.
+    fn shown(there: f64, back: f64) -> Spreads {
+        let mut spread = Spread::starting(4e-4);
+        for k in 0..MEMORY {
+            let share = (k as f64 + 0.5) / MEMORY as f64;
+            let difference = -libm::log(1.0 - share);
+            spread.take(there * difference, back * difference, back * difference);
+        }
+        spread.spreads()
+    }
+
+    #[test]
+    fn a_small_difference_of_spreads_is_no_tilt() {
+        // The dead zone is 6.4 / √256 = 0.4: ln 1.3 = 0.26 is inside, ln 1.6 = 0.47 is not.
+        assert_eq!(shown(1e-4, 1e-4).ratio, 0.0);
+        assert_eq!((shown(1.3e-4, 1e-4).ratio, shown(1e-4, 1.3e-4).ratio), (0.0, 0.0));
+        assert!(shown(1.6e-4, 1e-4).ratio > 0.05 && shown(1e-4, 1.6e-4).ratio < -0.05);
+        // ln 100 less the dead zone.
+        assert!((shown(1e-5, 1e-3).ratio + 4.2).abs() < 0.02, "{:?}", shown(1e-5, 1e-3));
+    }
+
     #[test]
     fn no_way_is_the_busier_one_by_chance() {
         let (mut all, mut wrong) = (0, 0);
