@@ -1,9 +1,10 @@
 //! Several servers in one estimate: where each stands among the others, and who pulls how much.
 //!
 //! Each is shifted by its distance from the common mean, so that only the mean's error is left in
-//! the estimate, and that is dominated by the nearest server: weights go with 1/base³. A server that
-//! fell out does not go on pulling, nor does one that stands further from the rest than any path
-//! explains.
+//! the estimate, and that is dominated by the nearest server: weights go with 1/distance³. When others
+//! pull than before, the common mean moves and the estimate along with it, or all intervals would
+//! contradict what was learned from them. One that stands further from the rest than any path
+//! explains does not pull; when one falls silent, the others stay where they were beside it.
 
 use super::filter::Filter;
 use super::interval::Interval;
@@ -11,32 +12,39 @@ use super::server::{Heard, Server};
 use crate::sample::SourceId;
 use crate::time::{Duration, Raw, Timestamp};
 
-/// All servers heard, in the order of their sources.
+/// All servers heard, and where they stand together.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Crowd(Vec<(SourceId, Box<Server>)>);
+pub(super) struct Crowd {
+    /// In the order of their sources.
+    servers: Vec<(SourceId, Box<Server>)>,
+    /// Who pulled when it was last looked.
+    pulling: Vec<SourceId>,
+    /// How far beyond the mean of these the common mean lies, s: where those had it who fell silent.
+    kept: f64,
+}
 
 impl Crowd {
     pub fn admit(&mut self, source: SourceId, server: Server) {
-        let place = self.0.partition_point(|(id, _)| *id < source);
-        self.0.insert(place, (source, Box::new(server)));
+        let place = self.servers.partition_point(|(id, _)| *id < source);
+        self.servers.insert(place, (source, Box::new(server)));
     }
 
     pub fn of(&mut self, source: SourceId) -> Option<&mut Server> {
-        self.0.iter_mut().find(|(id, _)| *id == source).map(|(_, server)| &mut **server)
+        self.servers.iter_mut().find(|(id, _)| *id == source).map(|(_, server)| &mut **server)
     }
 
     pub fn find(&self, source: SourceId) -> Option<&Server> {
-        self.0.iter().find(|(id, _)| *id == source).map(|(_, server)| &**server)
+        self.servers.iter().find(|(id, _)| *id == source).map(|(_, server)| &**server)
     }
 
     pub fn restart(&mut self, now: Timestamp<Raw>, filter: &Filter, by: f64) {
-        self.0.iter_mut().for_each(|(_, server)| server.restart(now, filter, by));
+        self.servers.iter_mut().for_each(|(_, server)| server.restart(now, filter, by));
     }
 
     /// The estimate was moved by `by` s, to where `source` can be right: differences between servers
     /// stay, but what was learned beside a clock contradicts that one.
     pub fn estimate_moved(&mut self, by: f64, source: SourceId, filter: &Filter) {
-        for (id, server) in &mut self.0 {
+        for (id, server) in &mut self.servers {
             server.estimate_moved(by, filter);
             if *id == source && server.shift.is_anchored() {
                 server.shift = Default::default();
@@ -45,7 +53,7 @@ impl Crowd {
     }
 
     pub fn moved(&mut self, by: Duration) {
-        self.0.iter_mut().for_each(|(_, server)| server.moved(by));
+        self.servers.iter_mut().for_each(|(_, server)| server.moved(by));
     }
 
     /// Whether no other server was used lately.
@@ -56,12 +64,13 @@ impl Crowd {
     /// The interval of a server where it stands among the others, and the variance of its noise.
     pub fn place(&self, source: SourceId, heard: &Heard, at: Timestamp<Raw>) -> (Interval, f64) {
         let Some(server) = self.find(source) else { return (heard.interval, heard.own) };
-        let alone = self.pulls(at).all(|(id, _)| id == source);
+        let alone = self.kept == 0.0 && self.pulls(at).all(|(id, _)| id == source);
         if alone && !server.shift.is_anchored() {
             return (heard.interval, heard.own);
         }
-        let common = if server.shift.is_anchored() { 0.0 } else { self.common(at) };
-        // The shift itself is uncertain, and so is what of the distance is not shifted.
+        let anchored = server.shift.is_anchored();
+        let common = if anchored { 0.0 } else { self.common(&self.pulling) + self.kept };
+        // The shift itself is uncertain, and at first only part of the distance.
         let (edge, left) = (heard.interval.edge, server.shift.unshifted(common));
         let edge = libm::sqrt(edge * edge + server.shift.variance() + left * left);
         let placed = heard.interval.moved(-server.shift.shift(common), edge);
@@ -70,7 +79,7 @@ impl Crowd {
 
     /// The nearest may always; another only once it was listened to.
     pub fn may_steer(&self, source: SourceId, at: Timestamp<Raw>) -> bool {
-        let nearest = self.used(at).min_by(|(_, a), (_, b)| a.base().total_cmp(&b.base()));
+        let nearest = self.used(at).min_by(|(_, a), (_, b)| a.far().total_cmp(&b.far()));
         nearest.is_none_or(|(id, _)| id == source)
             || self.find(source).is_some_and(|server| server.shift.is_known())
     }
@@ -79,8 +88,8 @@ impl Crowd {
     pub fn pulls(&self, at: Timestamp<Raw>) -> impl Iterator<Item = (SourceId, f64)> + '_ {
         let middle = self.median(at);
         let counts = move |server: &Server| match middle {
-            Some((mean, base)) => {
-                (server.shift.mean() - mean).abs() <= (server.base() + base) / 2.0
+            Some((mean, far)) => {
+                (server.shift.mean() - mean).abs() <= (server.far() + far) / 2.0
             }
             None => true,
         };
@@ -100,21 +109,66 @@ impl Crowd {
         })?
     }
 
-    /// D̄: where the servers that pull stand together; nowhere, if one knows where it stands.
-    fn common(&self, at: Timestamp<Raw>) -> f64 {
-        let anchored = |id| self.find(id).is_some_and(|server| server.shift.is_anchored());
-        if self.pulls(at).any(|(id, _)| anchored(id)) {
-            return 0.0;
+    /// It pulls from now on. Where it stands is known by this exchange at least.
+    pub fn join(&mut self, source: SourceId, heard: &Heard, at: Timestamp<Raw>, x: f64) {
+        let Some(server) = self.of(source) else { return };
+        server.fed_at = Some(at);
+        if server.shift.is_new() {
+            let spread_squared = server.spread_squared();
+            server.shift.take(&heard.interval, spread_squared, x);
         }
-        let mean = |id| self.find(id).map_or(0.0, |server| server.shift.mean());
-        self.pulls(at).map(|(id, weight)| weight * mean(id)).sum()
     }
 
-    /// Of three and more: D at the weighted median, and the base of the one who stands there.
+    /// Looks who pulls now, and says how far the common mean moved by that, s, positive: up, and the
+    /// variance of that, s².
+    pub fn regroup(&mut self, at: Timestamp<Raw>) -> (f64, f64) {
+        let now: Vec<SourceId> = self.pulls(at).map(|(id, _)| id).collect();
+        if now.is_empty() || now == self.pulling {
+            return (0.0, 0.0);
+        }
+        let before = core::mem::replace(&mut self.pulling, now);
+        if before.is_empty() {
+            return (0.0, 0.0);
+        }
+        let moved = self.common(&self.pulling) - self.common(&before) - self.kept;
+        let joined: Vec<_> = self.pulls(at).filter(|(id, _)| !before.contains(id)).collect();
+        if joined.is_empty() && self.only_silent_left(&before, at) {
+            self.kept = -moved;
+            return (0.0, 0.0);
+        }
+        self.kept = 0.0;
+        self.servers.iter_mut().for_each(|(_, server)| server.shift.estimate_moved(moved));
+        let variance = |id| self.find(id).map_or(0.0, |server| server.shift.variance());
+        (moved, joined.iter().map(|(id, weight)| weight * weight * variance(*id)).sum())
+    }
+
+    /// Whether all who pulled `before` and do so no longer have fallen silent.
+    fn only_silent_left(&self, before: &[SourceId], at: Timestamp<Raw>) -> bool {
+        let silent = |id| self.find(id).is_none_or(|server| server.is_silent(at));
+        let mut left = before.iter().filter(|id| !self.pulling.contains(id));
+        left.all(|id| silent(*id))
+    }
+
+    /// A reference clock knows better than those who fell silent.
+    pub fn forget_silent(&mut self) {
+        self.kept = 0.0;
+    }
+
+    /// D̄: where these servers stand together; nowhere, if one knows where it stands.
+    fn common(&self, pulling: &[SourceId]) -> f64 {
+        let servers = || pulling.iter().filter_map(|id| self.find(*id));
+        if pulling.is_empty() || servers().any(|server| server.shift.is_anchored()) {
+            return 0.0;
+        }
+        let weights: f64 = servers().map(weight).sum();
+        servers().map(|server| weight(server) * server.shift.mean()).sum::<f64>() / weights
+    }
+
+    /// Of three and more: D at the weighted median, and how far away it is who stands there.
     fn median(&self, at: Timestamp<Raw>) -> Option<(f64, f64)> {
         self.fed(at).nth(2)?;
         let mut standing: Vec<(f64, f64, f64)> =
-            self.fed(at).map(|(_, s)| (s.shift.mean(), s.base(), weight(s))).collect();
+            self.fed(at).map(|(_, s)| (s.shift.mean(), s.far(), weight(s))).collect();
         standing.sort_by(|a, b| a.0.total_cmp(&b.0));
         let half = standing.iter().map(|s| s.2).sum::<f64>() / 2.0;
         let mut cumulative = 0.0;
@@ -122,7 +176,7 @@ impl Crowd {
             cumulative += s.2;
             cumulative >= half
         });
-        found.map(|(mean, base, _)| (*mean, *base))
+        found.map(|(mean, far, _)| (*mean, *far))
     }
 
     fn fed(&self, at: Timestamp<Raw>) -> impl Iterator<Item = (SourceId, &Server)> {
@@ -134,24 +188,20 @@ impl Crowd {
         self.lately(at, |server| server.used_at)
     }
 
-    /// Those to whom something happened within their last eight intervals.
+    /// Those to whom something happened lately.
     fn lately(
         &self,
         at: Timestamp<Raw>,
         what: impl Fn(&Server) -> Option<Timestamp<Raw>>,
     ) -> impl Iterator<Item = (SourceId, &Server)> {
-        self.0.iter().filter_map(move |(id, server)| {
+        self.servers.iter().filter_map(move |(id, server)| {
             let last = what(server)?;
-            let recent = (at - last).seconds() <= 8.0 * server.every().max(INTERVAL_MIN);
-            recent.then_some((*id, &**server))
+            ((at - last).seconds() <= server.lasts()).then_some((*id, &**server))
         })
     }
 }
 
 fn weight(server: &Server) -> f64 {
-    let base = server.base();
-    1.0 / (base * base * base)
+    let far = server.far();
+    1.0 / (far * far * far)
 }
-
-/// Eight of these are the least time after which a server counts as gone, s.
-const INTERVAL_MIN: f64 = 8.0;

@@ -44,6 +44,8 @@ impl Estimator {
         let ahead = libm::sqrt(predicted.predicted(server.pace.interval(polls)).best().a);
         server.pace.adapt(polls, ahead, server.base() / 2.0);
         if heard.gathering {
+            // It is not gone, and stands where it stood.
+            server.fed_at = server.fed_at.filter(|_| steers).map(|_| at).or(server.fed_at);
             return Outcome::Listened;
         }
         // Whoever is only listened to has made nothing narrow.
@@ -90,6 +92,19 @@ impl Estimator {
         }
     }
 
+    /// Others may pull than before: the estimate goes where they stand together, and says how far, s.
+    fn regroup(&mut self, at: Timestamp<Raw>) -> f64 {
+        let (by, variance) = self.crowd.regroup(at);
+        if by != 0.0
+            && let Some(bank) = &mut self.bank
+        {
+            bank.moved(by);
+            bank.open(variance, 0.0);
+            self.revision += 1;
+        }
+        by
+    }
+
     /// What an exchange does to the estimate.
     fn follow(
         &mut self,
@@ -99,9 +114,16 @@ impl Estimator {
         steers: bool,
         x: f64,
     ) -> Outcome {
-        let (placed, own) = self.crowd.place(source, heard, at);
         let rules = self.follows_a_clock(at);
         let may_steer = steers && !rules && self.crowd.may_steer(source, at);
+        if rules {
+            self.crowd.forget_silent();
+        }
+        if may_steer {
+            self.crowd.join(source, heard, at, x);
+        }
+        let x = if rules { x } else { x + self.regroup(at) };
+        let (placed, own) = self.crowd.place(source, heard, at);
         let mut outcome = Outcome::Listened;
         let mut after = x;
         if may_steer {

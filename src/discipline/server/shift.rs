@@ -25,6 +25,7 @@ struct SlowErrors {
     squares: f64,
     products: f64,
     weights: f64,
+    /// √weight × residual of the one before.
     last: f64,
     count: u32,
 }
@@ -55,6 +56,11 @@ impl Shift {
     /// A reference clock held the estimate meanwhile.
     pub fn anchor(&mut self) {
         self.anchored |= self.count > 0;
+    }
+
+    /// Whether nothing is known of it yet.
+    pub fn is_new(&self) -> bool {
+        self.count == 0
     }
 
     /// Whether its distance is one from the truth.
@@ -101,10 +107,12 @@ impl Shift {
 impl SlowErrors {
     fn take(&mut self, weight: f64, residual: f64) {
         let keep = if self.count < SLOW_MEMORY { 1.0 / f64::from(self.count + 1) } else { FADE };
-        self.squares += (weight * residual * residual - self.squares) * keep;
-        self.products += (weight * residual * self.last - self.products) * keep;
+        // Each residual by its own weight: one late answer must not hide what the others share.
+        let weighed = libm::sqrt(weight) * residual;
+        self.squares += (weighed * weighed - self.squares) * keep;
+        self.products += (weighed * self.last - self.products) * keep;
         self.weights += (weight - self.weights) * keep;
-        self.last = residual;
+        self.last = weighed;
         self.count = self.count.saturating_add(1);
     }
 
@@ -160,9 +168,10 @@ mod tests {
         let (mut shift, mut wobble) = (Shift::default(), 0.0);
         for _ in 0..600 {
             wobble += -0.05 * wobble + 1e-5 * random.normal();
-            let interval =
-                Interval { low: wobble - 1e-7, high: wobble + 1e-7, edge: 1e-9, tilt: 0.0 };
-            shift.take(&interval, 1e-14, 0.0);
+            // Some answers are very late, which says nothing of the others.
+            let late = if random.uniform() < 0.1 { 0.4 } else { 0.0 };
+            let (low, high) = (wobble - 1e-7, wobble + 1e-7 + late);
+            shift.take(&Interval { low, high, edge: 1e-9, tilt: 0.0 }, 1e-14, 0.0);
         }
         let slow = libm::sqrt(shift.slow_variance());
         assert!(slow > 5e-5, "{slow}");
