@@ -77,11 +77,17 @@ impl Crowd {
         (placed, heard.own + server.shift.slow_variance())
     }
 
-    /// The nearest may always; another only once it was listened to.
+    /// Whoever pulls may, and one alone. Another only once it was listened to; the nearest as soon as it
+    /// is known better where it stands than its own ways could tell.
     pub fn may_steer(&self, source: SourceId, at: Timestamp<Raw>) -> bool {
+        let mut pulls = self.pulls(at).map(|(id, _)| id).peekable();
+        if pulls.peek().is_none() || pulls.any(|id| id == source) {
+            return true;
+        }
+        let Some(server) = self.find(source) else { return false };
         let nearest = self.used(at).min_by(|(_, a), (_, b)| a.far().total_cmp(&b.far()));
-        nearest.is_none_or(|(id, _)| id == source)
-            || self.find(source).is_some_and(|server| server.shift.is_known())
+        let known = server.shift.is_known_within(PLACE_SHARE * server.far());
+        server.shift.is_known() || known && nearest.is_none_or(|(id, _)| id == source)
     }
 
     /// Servers that pull, with their weights, which sum to 1.
@@ -200,6 +206,9 @@ impl Crowd {
         })
     }
 }
+
+/// A nearer server joins when its place is known within this share of its distance.
+const PLACE_SHARE: f64 = 0.25;
 
 fn weight(server: &Server) -> f64 {
     let far = server.far();

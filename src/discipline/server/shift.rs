@@ -98,6 +98,11 @@ impl Shift {
         self.count >= LISTEN_FOR
     }
 
+    /// Whether so many samples tell its place within `sigma`, s, that their base does not deceive.
+    pub fn is_known_within(&self, sigma: f64) -> bool {
+        self.count >= SHIFT_FROM && self.variance() <= sigma * sigma
+    }
+
     /// Variance that stands for errors which samples share, s²: those alike count as few.
     pub fn slow_variance(&self) -> f64 {
         self.slow.variance()
@@ -130,7 +135,7 @@ impl SlowErrors {
 
 /// Samples remembered: 256; 64 make pools half as bad again.
 const FADE: f64 = 1.0 / 256.0;
-/// Samples from which a shift is applied.
+/// Samples from which a place is believed, and a shift applied.
 const SHIFT_FROM: u32 = 8;
 /// Half of a distance is shifted where it is √8 sigma of what is known of it, nearly all where it is
 /// more: noise is no distance, and what is left of a large one pulls for hours.
