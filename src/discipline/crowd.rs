@@ -125,27 +125,28 @@ impl Crowd {
         }
     }
 
-    /// Looks who pulls now, and says how far the common mean moved by that, s, positive: up, and the
-    /// variance of that, s².
-    pub fn regroup(&mut self, at: Timestamp<Raw>) -> (f64, f64) {
+    /// Looks who pulls now, and says how far the common mean lies from the estimate, s, positive: above,
+    /// if that is more than `unsure`, s, can absorb; and the variance of that, s².
+    pub fn regroup(&mut self, at: Timestamp<Raw>, unsure: f64) -> (f64, f64) {
         let now: Vec<SourceId> = self.pulls(at).map(|(id, _)| id).collect();
-        if now.is_empty() || now == self.pulling {
+        if now.is_empty() {
             return (0.0, 0.0);
         }
         let before = core::mem::replace(&mut self.pulling, now);
-        if before.is_empty() {
-            return (0.0, 0.0);
-        }
-        let moved = self.common(&self.pulling) - self.common(&before) - self.kept;
         let joined: Vec<_> = self.pulls(at).filter(|(id, _)| !before.contains(id)).collect();
-        if joined.is_empty() && self.only_silent_left(&before, at) {
-            self.kept = -moved;
+        if !joined.is_empty() {
+            self.kept = 0.0;
+        } else if before != self.pulling {
+            let moved = self.common(&self.pulling) - self.common(&before);
+            self.kept = if self.only_silent_left(&before, at) { self.kept - moved } else { 0.0 };
+        }
+        let by = self.common(&self.pulling) + self.kept;
+        if before.is_empty() || by.abs() <= unsure {
             return (0.0, 0.0);
         }
-        self.kept = 0.0;
-        self.servers.iter_mut().for_each(|(_, server)| server.shift.estimate_moved(moved));
+        self.servers.iter_mut().for_each(|(_, server)| server.shift.estimate_moved(by));
         let variance = |id| self.find(id).map_or(0.0, |server| server.shift.variance());
-        (moved, joined.iter().map(|(id, weight)| weight * weight * variance(*id)).sum())
+        (by, joined.iter().map(|(id, weight)| weight * weight * variance(*id)).sum())
     }
 
     /// Whether all who pulled `before` and do so no longer have fallen silent.

@@ -94,10 +94,10 @@ impl Estimator {
 
     /// Others may pull than before: the estimate goes where they stand together, and says how far, s.
     fn regroup(&mut self, at: Timestamp<Raw>) -> f64 {
-        let (by, variance) = self.crowd.regroup(at);
-        if by != 0.0
-            && let Some(bank) = &mut self.bank
-        {
+        let Some(bank) = &mut self.bank else { return 0.0 };
+        let sigma = libm::sqrt(bank.predicted((at - self.at).seconds()).best().a);
+        let (by, variance) = self.crowd.regroup(at, ABSORBED * sigma);
+        if by != 0.0 {
             bank.moved(by);
             bank.open(variance, 0.0);
             self.revision += 1;
@@ -148,5 +148,7 @@ impl Estimator {
     }
 }
 
+/// Sigmas by which servers together may stand beside the estimate and pull it gently.
+const ABSORBED: f64 = 2.0;
 /// Exchanges later than this are no news, s.
 const LATE_MAX: f64 = 5.0;
