@@ -31,6 +31,7 @@ impl<C: Clock> Engine<C> {
             return;
         };
         self.tell(self.now.system, None, EventKind::ClockDisturbed { by });
+        self.move_the_leap(by);
         if knew {
             self.move_along(by, uncertain + RATE_UNCERTAIN * mono.seconds());
         } else {

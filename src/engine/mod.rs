@@ -23,6 +23,7 @@ mod tracked;
 use std::collections::VecDeque;
 
 use companion::Companion;
+use leap::Armed;
 pub use plan::{LeapMode, LocalPlan, Plan, Policy, Role, ServerPlan, SourcePlan, StepPolicy};
 pub use tracked::SourceReport;
 use tracked::Tracked;
@@ -80,6 +81,8 @@ pub struct Engine<C: Clock> {
     tai_beyond_table: i16,
     /// What is left to slew of a leap second, s.
     leap_lag: f64,
+    /// What was armed when the time was lost: it comes all the same.
+    leap_held: Option<Armed>,
     /// That the oscillator needs more than the frequency limit.
     told_limited: bool,
     /// The estimate whose noise was published last, and when it was.
@@ -150,6 +153,7 @@ impl<C: Clock> Engine<C> {
             told_expired: false,
             tai_beyond_table: 0,
             leap_lag: 0.0,
+            leap_held: None,
             told_limited: false,
             told_revision: None,
             told_at: now.mono,

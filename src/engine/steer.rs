@@ -26,6 +26,9 @@ impl<C: Clock> Engine<C> {
                 let stepped = self.clock.step(lag);
                 if stepped.is_ok() {
                     self.tell(self.now.system, None, EventKind::Stepped { by: lag });
+                    if self.clock.is_served() {
+                        self.move_the_leap(lag);
+                    }
                     self.read_clock();
                 }
                 stepped.and_then(|()| {
@@ -102,7 +105,7 @@ impl<C: Clock> Engine<C> {
             phase: state.phase,
             bound: state.bound(self.now.system),
             sigma: estimate.map_or(0.0, |e| e.sigma),
-            leap: state.kernels_leap(),
+            leap: self.kernels_leap(&state),
             tai_offset: state.tai_offset,
         };
         self.state = state;
@@ -171,7 +174,7 @@ impl<C: Clock> Engine<C> {
             state.local_rate = 0.0;
             return;
         }
-        (state.leap_at, state.leap_count) = (None, LeapCount::default());
+        self.hold_the_leap(state);
         *state = State {
             stratum: STRATUM_UNSYNCHRONISED,
             leap: LeapIndicator::Unknown,

@@ -15,7 +15,7 @@ use super::{Channel, Emission};
 use crate::sample::{Reading, ReadingKind, SourceId};
 use crate::server::{Answer, Clients, REPLY_MAX, Request, TableSize, respond};
 use crate::source::association::Transmit;
-use crate::time::{Duration, Mono, System, Timestamp, Utc};
+use crate::time::{Duration, Mono, SmearShape, System, Timestamp, Utc};
 use crate::wire::ntp::Header;
 
 impl World<'_> {
@@ -162,12 +162,17 @@ impl World<'_> {
     /// What a client at a node's side is told now, whose answer takes no time; `None` for silence. The
     /// world goes on as if nobody had asked.
     pub fn ask(&mut self, place: usize) -> Option<Header> {
+        let smear = self.universe.scenario.node[place].smear.map(plan::smear);
+        self.ask_at(place, smear)
+    }
+
+    /// The same at an address of the node that smears so, or does not.
+    pub fn ask_at(&mut self, place: usize, smear: Option<SmearShape>) -> Option<Header> {
         let node = &mut self.nodes[place];
         let (_, now) = node.advance(self.now);
         // Version 4, mode 3, and a time of its own that is not zero.
         let mut bytes = [0; REPLY_MAX];
         (bytes[0], bytes[40]) = (0x23, 1);
-        let smear = self.universe.scenario.node[place].smear.map(plan::smear);
         let source = plan::socket(place);
         let request = Request { bytes: &bytes, source, received: Some(now), now, smear };
         let state = node.served(now);

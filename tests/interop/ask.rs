@@ -18,19 +18,20 @@ const OFFSET_MAX: f64 = 50e-6;
 /// The same to an ntpd, which stamps in the program.
 const NTPD_OFFSET_MAX: f64 = 500e-6;
 /// Place::Here has no drop, so it may live for ever.
-const HERE: &Place = &Place::Here;
+pub const HERE: &Place = &Place::Here;
 /// Offsets looked at.
 const LOOKS: usize = 21;
 
 /// `maser run --no-steer` with these tables, which end the file.
-struct Maser<'a> {
+pub struct Maser<'a> {
     place: &'a Place,
     folder: Folder,
     process: Running,
 }
 
 impl<'a> Maser<'a> {
-    fn start(place: &'a Place, tables: &str) -> Self {
+    /// Starts it.
+    pub fn start(place: &'a Place, tables: &str) -> Self {
         let folder = Folder::new("maser");
         let text = format!("control = \"{}\"\n{tables}", folder.at("socket"));
         let file = folder.write("maser.toml", &text);
@@ -40,19 +41,20 @@ impl<'a> Maser<'a> {
     }
 
     /// A report, once there is one.
-    fn report(&mut self, what: &str) -> Option<Value> {
+    pub fn report(&mut self, what: &str) -> Option<Value> {
         assert!(self.process.is_alive(), "maser ended: {}", self.log());
         let socket = self.folder.at("socket");
         let answer = self.place.run(&maser(), &[what, "--json", "--socket", &socket]);
         serde_json::from_slice(&answer.stdout).ok()
     }
 
-    fn log(&self) -> String {
+    /// What it said so far.
+    pub fn log(&self) -> String {
         self.folder.read("log")
     }
 
     /// Waits until a source of this name is followed; tracking then.
-    fn follows(&mut self, name: &str) -> Value {
+    pub fn follows(&mut self, name: &str) -> Value {
         let what = format!("maser follows {name}");
         let log = self.folder.at("log");
         let begin = std::time::Instant::now();

@@ -10,6 +10,7 @@ mod ask;
 mod decode;
 mod follow;
 mod interleave;
+mod leap;
 mod once;
 mod restart;
 mod stage;

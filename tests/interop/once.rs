@@ -73,13 +73,13 @@ fn chronyd_once(place: &Place, chronyd: &Path, server: &str) -> f64 {
 }
 
 /// `… System clock wrong by -0.000002 seconds (ignored)`
-fn offset_of_chronyd(text: &str) -> Option<f64> {
+pub fn offset_of_chronyd(text: &str) -> Option<f64> {
     let (_, after) = text.split_once("System clock wrong by ")?;
     after.split_whitespace().next()?.parse().ok()
 }
 
 /// `{"time":"…","offset":-0.000012,…,"stratum":1,…}`
-fn offset_of_ntpdig(text: &str) -> Option<f64> {
+pub fn offset_of_ntpdig(text: &str) -> Option<f64> {
     let line = text.lines().find(|line| line.starts_with('{'))?;
     let answer: serde_json::Value = serde_json::from_str(line).ok()?;
     if answer["stratum"] != 1 {
@@ -89,7 +89,7 @@ fn offset_of_ntpdig(text: &str) -> Option<f64> {
 }
 
 /// `server 127.0.0.1, stratum 1, offset -0.000002, delay 0.02563`
-fn offset_of_ntpdate(text: &str) -> Option<f64> {
+pub fn offset_of_ntpdate(text: &str) -> Option<f64> {
     let line = text.lines().find(|line| line.contains("stratum 1, offset "))?;
     line.split_once("offset ")?.1.split(',').next()?.parse().ok()
 }

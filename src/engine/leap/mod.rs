@@ -7,6 +7,8 @@
 mod pass;
 mod smear;
 
+pub(super) use pass::Armed;
+
 use super::{Engine, Role, Tracked};
 use crate::clock::Clock;
 use crate::event::EventKind;
@@ -27,6 +29,7 @@ impl<C: Clock> Engine<C> {
         let table = self.plan.leaps.as_ref().and_then(|table| table.tells(utc));
         state.leap = table.unwrap_or_else(|| self.announced());
         self.arm_leap(state);
+        self.leap_held = None;
         if state.leap_count != LeapCount::Done && state.leap != self.told_leap {
             self.told_leap = state.leap;
             self.tell(self.now.system, None, EventKind::LeapAnnounced(state.leap));
@@ -90,7 +93,8 @@ impl<C: Clock> Engine<C> {
         // take their word back with the second itself: what is armed so shortly before, comes.
         let near = |at: &Timestamp<System>| (*at - self.now.system).abs() <= LEAP_HELD;
         if let Some(armed) = self.armed().filter(|armed| near(&armed.at)) {
-            (state.leap, state.leap_at) = (self.state.leap, Some(armed.at));
+            (state.leap, state.leap_at) = (armed.indicator(), Some(armed.at));
+            state.leap_count = armed.count;
             return;
         }
         (state.leap_at, state.leap_count) = (None, LeapCount::default());

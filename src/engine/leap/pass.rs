@@ -8,11 +8,11 @@ use super::super::{Engine, LeapMode};
 use crate::clock::{Clock, Now};
 use crate::event::EventKind;
 use crate::sample::{Reading, ReadingKind};
-use crate::state::LeapCount;
+use crate::state::{LeapCount, State};
 use crate::time::{Duration, LeapIndicator, Raw, System, Timestamp};
 
 /// An armed leap second.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Armed {
     /// From which reading of the system clock on it counts.
     pub at: Timestamp<System>,
@@ -26,6 +26,11 @@ impl Armed {
     /// What UTC gains.
     fn by(self) -> Duration {
         if self.inserted { -Duration::SECOND } else { Duration::SECOND }
+    }
+
+    /// How it is announced.
+    pub(super) const fn indicator(self) -> LeapIndicator {
+        if self.inserted { LeapIndicator::Insert } else { LeapIndicator::Delete }
     }
 }
 
@@ -42,9 +47,22 @@ impl<C: Clock> Engine<C> {
 
     /// The leap second that is armed and not counted yet.
     pub(super) fn armed(&self) -> Option<Armed> {
-        let (at, count) = (self.state.leap_at?, self.state.leap_count);
-        let inserted = self.state.leap == LeapIndicator::Insert;
+        let Some(at) = self.state.leap_at else { return self.leap_held };
+        let (count, inserted) = (self.state.leap_count, self.state.leap == LeapIndicator::Insert);
         (count != LeapCount::Done).then_some(Armed { at, inserted, count })
+    }
+
+    /// The time is lost, so nothing is announced; what is armed comes all the same, wherever the time is
+    /// found again.
+    pub(in crate::engine) fn hold_the_leap(&mut self, state: &mut State) {
+        self.leap_held = self.armed();
+        (state.leap_at, state.leap_count) = (None, LeapCount::default());
+    }
+
+    /// What the kernel is to do at the end of this day.
+    pub(in crate::engine) fn kernels_leap(&self, state: &State) -> LeapIndicator {
+        let held = self.leap_held.filter(|held| held.count == LeapCount::ByKernel);
+        held.map_or(state.kernels_leap(), Armed::indicator)
     }
 
     /// The kernel steps its clock by itself, which a clock that nobody sets shows; found before anybody
@@ -64,6 +82,17 @@ impl<C: Clock> Engine<C> {
         self.clock.leapt(armed.at, armed.by());
         self.raw = self.clock.raw(self.now.system);
         self.leapt(armed);
+    }
+
+    /// The clock was set: the leap second comes at another reading of it. The kernel goes by the
+    /// reading, right or wrong.
+    pub(in crate::engine) fn move_the_leap(&mut self, by: Duration) {
+        if self.state.leap_count != LeapCount::ByKernel {
+            self.state.leap_at = self.state.leap_at.map(|at| at + by);
+        }
+        if let Some(held) = self.leap_held.as_mut().filter(|h| h.count != LeapCount::ByKernel) {
+            held.at = held.at + by;
+        }
     }
 
     /// At an announced leap second UTC counts one second twice, or not at all.
@@ -133,6 +162,7 @@ impl<C: Clock> Engine<C> {
             let step = if inserted { 1 } else { -1 };
             self.tai_beyond_table += if known { 0 } else { step };
         }
+        self.leap_held = None;
         self.state.leap = LeapIndicator::None;
         self.state.leap_at = None;
         self.state.leap_count = LeapCount::default();
