@@ -116,37 +116,42 @@ impl Crowd {
     }
 
     /// It pulls from now on. Where it stands is known by this exchange at least.
-    pub fn join(&mut self, source: SourceId, heard: &Heard, at: Timestamp<Raw>, x: f64) {
+    pub fn join(
+        &mut self,
+        source: SourceId,
+        heard: &Heard,
+        at: Timestamp<Raw>,
+        filter: &Filter,
+    ) {
         let Some(server) = self.of(source) else { return };
         server.fed_at = Some(at);
         if server.shift.is_new() {
             let spread_squared = server.spread_squared();
-            server.shift.take(&heard.interval, spread_squared, x);
+            server.shift.take(&heard.interval, spread_squared, filter);
         }
     }
 
-    /// Looks who pulls now, and says how far the common mean lies from the estimate, s, positive: above,
-    /// if that is more than `unsure`, s, can absorb; and the variance of that, s².
-    pub fn regroup(&mut self, at: Timestamp<Raw>, unsure: f64) -> (f64, f64) {
+    /// Looks who pulls now, and says how far the common mean moved by that, s, positive: up, and the
+    /// variance of that, s².
+    pub fn regroup(&mut self, at: Timestamp<Raw>) -> (f64, f64) {
         let now: Vec<SourceId> = self.pulls(at).map(|(id, _)| id).collect();
-        if now.is_empty() {
+        if now.is_empty() || now == self.pulling {
             return (0.0, 0.0);
         }
         let before = core::mem::replace(&mut self.pulling, now);
-        let joined: Vec<_> = self.pulls(at).filter(|(id, _)| !before.contains(id)).collect();
-        if !joined.is_empty() {
-            self.kept = 0.0;
-        } else if before != self.pulling {
-            let moved = self.common(&self.pulling) - self.common(&before);
-            self.kept = if self.only_silent_left(&before, at) { self.kept - moved } else { 0.0 };
-        }
-        let by = self.common(&self.pulling) + self.kept;
-        if before.is_empty() || by.abs() <= unsure {
+        if before.is_empty() {
             return (0.0, 0.0);
         }
-        self.servers.iter_mut().for_each(|(_, server)| server.shift.estimate_moved(by));
+        let moved = self.common(&self.pulling) - self.common(&before) - self.kept;
+        let joined: Vec<_> = self.pulls(at).filter(|(id, _)| !before.contains(id)).collect();
+        if joined.is_empty() && self.only_silent_left(&before, at) {
+            self.kept = -moved;
+            return (0.0, 0.0);
+        }
+        self.kept = 0.0;
+        self.servers.iter_mut().for_each(|(_, server)| server.shift.estimate_moved(moved));
         let variance = |id| self.find(id).map_or(0.0, |server| server.shift.variance());
-        (by, joined.iter().map(|(id, weight)| weight * weight * variance(*id)).sum())
+        (moved, joined.iter().map(|(id, weight)| weight * weight * variance(*id)).sum())
     }
 
     /// Whether all who pulled `before` and do so no longer have fallen silent.
@@ -169,6 +174,25 @@ impl Crowd {
         }
         let weights: f64 = servers().map(weight).sum();
         servers().map(|server| weight(server) * server.shift.mean()).sum::<f64>() / weights
+    }
+
+    /// Variance of how far a server stands from the common mean, of which it is a part itself, s².
+    fn unsure(&self, source: SourceId, server: &Server) -> f64 {
+        if server.shift.is_anchored() {
+            return server.shift.variance();
+        }
+        let pulling = || self.pulling.iter().filter_map(|id| Some((*id, self.find(*id)?)));
+        let sum: f64 = pulling().map(|(_, s)| weight(s)).sum();
+        let (mut own, mut others) = (1.0, 0.0);
+        for (id, other) in pulling() {
+            let share = weight(other) / sum;
+            if id == source {
+                own -= share;
+            } else {
+                others += share * share * other.shift.variance();
+            }
+        }
+        own * own * server.shift.variance() + others
     }
 
     /// Of three and more: D at the weighted median, and how far away it is who stands there.

@@ -58,7 +58,7 @@ impl Estimator {
         if let Some(by) = impossible {
             self.move_by(by, source, at);
         }
-        let outcome = self.follow(source, at, &heard, steers, best.x);
+        let outcome = self.follow(source, at, &heard, steers, &best);
         match (outcome, impossible, heard.changed) {
             (Outcome::Accepted | Outcome::Listened, Some(by), _) => {
                 Outcome::Moved(Duration::from_seconds_f64(-by))
@@ -94,10 +94,10 @@ impl Estimator {
 
     /// Others may pull than before: the estimate goes where they stand together, and says how far, s.
     fn regroup(&mut self, at: Timestamp<Raw>) -> f64 {
-        let Some(bank) = &mut self.bank else { return 0.0 };
-        let sigma = libm::sqrt(bank.predicted((at - self.at).seconds()).best().a);
-        let (by, variance) = self.crowd.regroup(at, ABSORBED * sigma);
-        if by != 0.0 {
+        let (by, variance) = self.crowd.regroup(at);
+        if by != 0.0
+            && let Some(bank) = &mut self.bank
+        {
             bank.moved(by);
             bank.open(variance, 0.0);
             self.revision += 1;
@@ -105,50 +105,46 @@ impl Estimator {
         by
     }
 
-    /// What an exchange does to the estimate.
+    /// What an exchange does to the estimate, which without it would be `predicted`.
     fn follow(
         &mut self,
         source: SourceId,
         at: Timestamp<Raw>,
         heard: &Heard,
         steers: bool,
-        x: f64,
+        predicted: &Filter,
     ) -> Outcome {
         let rules = self.follows_a_clock(at);
         let may_steer = steers && !rules && self.crowd.may_steer(source, at);
+        let mut filter = *predicted;
+        if may_steer {
+            self.crowd.join(source, heard, at, &filter);
+        }
         if rules {
             self.crowd.forget_silent();
+        } else {
+            filter.x += self.regroup(at);
         }
-        if may_steer {
-            self.crowd.join(source, heard, at, x);
-        }
-        let x = if rules { x } else { x + self.regroup(at) };
-        let (placed, own) = self.crowd.place(source, heard, at);
         let mut outcome = Outcome::Listened;
-        let mut after = x;
         if may_steer {
-            let shifted = Heard { interval: placed, own, ..*heard };
+            let (interval, own) = self.crowd.place(source, heard, at);
+            let shifted = Heard { interval, own, ..*heard };
             outcome = self.weigh(source, at, Evidence::Interval(&shifted));
             if outcome != Outcome::Accepted {
                 return outcome;
             }
-            after = self.bank.as_ref().map_or(x, |bank| bank.best().x);
+            filter.x = self.bank.as_ref().map_or(filter.x, |bank| bank.best().x);
         }
         if let Some(server) = self.crowd.of(source) {
             let spread_squared = server.spread_squared();
-            server.shift.take(&heard.interval, spread_squared, after);
+            server.shift.take(&heard.interval, spread_squared, &filter);
             if rules {
                 server.shift.anchor();
-            }
-            if may_steer {
-                server.fed_at = Some(at);
             }
         }
         outcome
     }
 }
 
-/// Sigmas by which servers together may stand beside the estimate and pull it gently.
-const ABSORBED: f64 = 2.0;
 /// Exchanges later than this are no news, s.
 const LATE_MAX: f64 = 5.0;

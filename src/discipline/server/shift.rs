@@ -5,6 +5,7 @@
 //! intervals are shifted by what it stands away from the common mean. Only differences are learned:
 //! the common error stays where it was.
 
+use crate::discipline::filter::Filter;
 use crate::discipline::interval::Interval;
 
 /// What is learned of one server's place.
@@ -31,12 +32,13 @@ struct SlowErrors {
 }
 
 impl Shift {
-    /// Takes in an unshifted interval and the estimate of `x` after it.
-    pub fn take(&mut self, interval: &Interval, spread_squared: f64, x: f64) {
-        let length = interval.length();
+    /// Takes in an unshifted interval; `filter` holds the estimate of `x` after it, and its variance
+    /// before: a distance from what is not known itself is none.
+    pub fn take(&mut self, interval: &Interval, spread_squared: f64, filter: &Filter) {
+        let (length, edge) = (interval.length(), interval.edge);
         let weight =
-            1.0 / (length * length / 12.0 + 0.05 * spread_squared + interval.edge * interval.edge);
-        let away = interval.mean() - x;
+            1.0 / (length * length / 12.0 + 0.05 * spread_squared + edge * edge + filter.a);
+        let away = interval.mean() - filter.x;
         if self.count > 0 {
             self.slow.take(weight, away - self.mean());
         }
@@ -160,7 +162,7 @@ mod tests {
             let half = 1e-4 * random.exponential();
             let at = 4e-5 + half * random.between(-1.0, 1.0);
             let interval = Interval { low: at - half, high: at + half, edge: 1e-6, tilt: 0.0 };
-            shift.take(&interval, 1e-8, 0.0);
+            shift.take(&interval, 1e-8, &Filter::starting(0.0, 0.0));
         }
         assert!((shift.mean() - 4e-5).abs() < 8e-6, "{}", shift.mean());
         assert_eq!(shift.slow_variance(), 0.0);
