@@ -58,7 +58,11 @@ impl Estimator {
         if let Some(by) = impossible {
             self.move_by(by, source, at);
         }
-        let outcome = self.follow(source, at, &heard, steers, &best);
+        // Who has shown that the estimate is wrong need not be listened to for long.
+        let may_steer = steers
+            && !self.follows_a_clock(at)
+            && (impossible.is_some() || self.crowd.may_steer(source, at));
+        let outcome = self.follow(source, at, &heard, may_steer, &best);
         match (outcome, impossible, heard.changed) {
             (Outcome::Accepted | Outcome::Listened, Some(by), _) => {
                 Outcome::Moved(Duration::from_seconds_f64(-by))
@@ -111,11 +115,10 @@ impl Estimator {
         source: SourceId,
         at: Timestamp<Raw>,
         heard: &Heard,
-        steers: bool,
+        may_steer: bool,
         predicted: &Filter,
     ) -> Outcome {
         let rules = self.follows_a_clock(at);
-        let may_steer = steers && !rules && self.crowd.may_steer(source, at);
         let mut filter = *predicted;
         if may_steer {
             self.crowd.join(source, heard, at, &filter);
