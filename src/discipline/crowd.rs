@@ -70,9 +70,9 @@ impl Crowd {
         }
         let anchored = server.shift.is_anchored();
         let common = if anchored { 0.0 } else { self.common(&self.pulling) + self.kept };
-        // The shift itself is uncertain, and at first only part of the distance.
+        // The shift itself is uncertain, and so is what of the distance is not shifted.
         let (edge, left) = (heard.interval.edge, server.shift.unshifted(common));
-        let edge = libm::sqrt(edge * edge + server.shift.variance() + left * left);
+        let edge = libm::sqrt(edge * edge + self.unsure(source, server) + left * left);
         let placed = heard.interval.moved(-server.shift.shift(common), edge);
         (placed, heard.own + server.shift.slow_variance())
     }

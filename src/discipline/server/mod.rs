@@ -43,7 +43,7 @@ pub(super) struct Server {
     heard: u32,
     /// Time between exchanges, s: the last, or a mean where it was longer.
     every: f64,
-    /// Mean of what it may be wrong by for all it declares, s.
+    /// What it may be wrong by for all it declares, s: the last, or a mean where that was less.
     declared: f64,
     /// When it was last allowed to steer, and when it last did.
     pub used_at: Option<Timestamp<Raw>>,
@@ -246,7 +246,7 @@ impl Server {
     /// Takes in what an exchange says of the truth if the server is right: it is off by no more than
     /// `error`, s.
     pub fn confirm(&mut self, seen: &Seen, error: f64, drift: Drift) {
-        self.declared += (error - self.declared) / 8.0;
+        self.declared = error.min(self.declared + (error - self.declared) / 8.0);
         self.correctness.take(Correctness::of(seen, error), drift);
     }
 
