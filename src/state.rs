@@ -143,7 +143,7 @@ impl Term {
             Self::Sawtooth => "grain is as declared, correction of the right pulse and sign",
             Self::Path => "no way is shorter than nothing; most servers are honest",
             Self::Server => "the server is right within what it declares",
-            Self::Noise => "the oscillator changes as it did, within 6 sigma, more at the start",
+            Self::Noise => "the oscillator changes as it did, within 6 sigma",
             Self::Lag => "nobody else steers this clock",
             Self::Local => "it was right when set, and drifts by 100 ppm at most",
         }

@@ -107,6 +107,11 @@ impl Bank {
         self.judge();
     }
 
+    /// What counts as `x = 0` lies `by` s further down.
+    pub fn moved(&mut self, by: f64) {
+        self.members.iter_mut().for_each(|member| member.filter.x += by);
+    }
+
     /// Every member is less sure of phase and frequency by these variances.
     pub fn open(&mut self, phase: f64, frequency: f64) {
         for member in &mut self.members {

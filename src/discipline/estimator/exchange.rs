@@ -44,6 +44,8 @@ impl Estimator {
         let ahead = libm::sqrt(predicted.predicted(server.pace.interval(polls)).best().a);
         server.pace.adapt(polls, ahead, server.base() / 2.0);
         if heard.gathering {
+            // It is not gone, and stands where it stood.
+            server.fed_at = server.fed_at.filter(|_| steers).map(|_| at).or(server.fed_at);
             return Outcome::Listened;
         }
         // Whoever is only listened to has made nothing narrow.
@@ -56,7 +58,11 @@ impl Estimator {
         if let Some(by) = impossible {
             self.move_by(by, source, at);
         }
-        let outcome = self.follow(source, at, &heard, steers, best.x);
+        // Who has shown that the estimate is wrong need not be listened to for long.
+        let may_steer = steers
+            && !self.follows_a_clock(at)
+            && (impossible.is_some() || self.crowd.may_steer(source, at));
+        let outcome = self.follow(source, at, &heard, may_steer, &best);
         match (outcome, impossible, heard.changed) {
             (Outcome::Accepted | Outcome::Listened, Some(by), _) => {
                 Outcome::Moved(Duration::from_seconds_f64(-by))
@@ -90,36 +96,53 @@ impl Estimator {
         }
     }
 
-    /// What an exchange does to the estimate.
+    /// Others may pull than before: the estimate goes where they stand together, and says how far, s.
+    fn regroup(&mut self, at: Timestamp<Raw>) -> f64 {
+        let (by, variance) = self.crowd.regroup(at);
+        if by != 0.0
+            && let Some(bank) = &mut self.bank
+        {
+            bank.moved(by);
+            bank.open(variance, 0.0);
+            self.revision += 1;
+        }
+        by
+    }
+
+    /// What an exchange does to the estimate, which without it would be `predicted`.
     fn follow(
         &mut self,
         source: SourceId,
         at: Timestamp<Raw>,
         heard: &Heard,
-        steers: bool,
-        x: f64,
+        may_steer: bool,
+        predicted: &Filter,
     ) -> Outcome {
-        let (placed, own) = self.crowd.place(source, heard, at);
         let rules = self.follows_a_clock(at);
-        let may_steer = steers && !rules && self.crowd.may_steer(source, at);
-        let mut outcome = Outcome::Listened;
-        let mut after = x;
+        let mut filter = *predicted;
         if may_steer {
-            let shifted = Heard { interval: placed, own, ..*heard };
+            self.crowd.join(source, heard, at, &filter);
+        }
+        if rules {
+            self.crowd.forget_silent();
+        } else {
+            filter.x += self.regroup(at);
+        }
+        let mut outcome = Outcome::Listened;
+        if may_steer {
+            let (interval, own) = self.crowd.place(source, heard, at);
+            let shifted = Heard { interval, own, ..*heard };
             outcome = self.weigh(source, at, Evidence::Interval(&shifted));
             if outcome != Outcome::Accepted {
                 return outcome;
             }
-            after = self.bank.as_ref().map_or(x, |bank| bank.best().x);
+            filter.x = self.bank.as_ref().map_or(filter.x, |bank| bank.best().x);
         }
         if let Some(server) = self.crowd.of(source) {
             let spread_squared = server.spread_squared();
-            server.shift.take(&heard.interval, spread_squared, after);
+            server.shift.take(&heard.interval, spread_squared, &filter);
             if rules {
                 server.shift.anchor();
-            }
-            if may_steer {
-                server.fed_at = Some(at);
             }
         }
         outcome

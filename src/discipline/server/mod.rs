@@ -41,8 +41,10 @@ pub(super) struct Server {
     /// The first exchanges: they bound the error without any learning.
     first: Vec<Seen>,
     heard: u32,
-    /// Mean time between exchanges, s.
+    /// Time between exchanges, s: the last, or a mean where it was longer.
     every: f64,
+    /// What it may be wrong by for all it declares, s: the last, or a mean where that was less.
+    declared: f64,
     /// When it was last allowed to steer, and when it last did.
     pub used_at: Option<Timestamp<Raw>>,
     pub fed_at: Option<Timestamp<Raw>>,
@@ -99,6 +101,7 @@ impl Server {
             first: vec![seen],
             heard: 1,
             every: 0.0,
+            declared: error,
             used_at: None,
             fed_at: None,
         }
@@ -108,7 +111,8 @@ impl Server {
     pub fn hear(&mut self, seen: Seen, predicted: &Filter) -> Heard {
         let dt = (seen.at - self.last.at).seconds().max(0.0);
         self.heard = self.heard.saturating_add(1);
-        self.every += (dt - self.every) / f64::from(self.heard.min(8));
+        // Polls that grow rarer show at once, or the next of them would look like the server's end.
+        self.every = dt.max(self.every + (dt - self.every) / f64::from(self.heard.min(8)));
         if self.first.len() < START_SAMPLES {
             self.first.push(seen);
         }
@@ -127,15 +131,16 @@ impl Server {
         let news = self.route.take(passage, &self.spread.spreads(), self.edge(), sigma);
         let interval = self.interval();
         let gathering = news == RouteNews::Gathering;
-        self.since_own += dt;
-        if !gathering {
-            self.own.take(&interval, core::mem::take(&mut self.since_own));
-        }
         let (fell, changed) = match news {
             RouteNews::Same { fell } => (fell, None),
             RouteNews::Gathering => (0.0, None),
             RouteNews::Changed { by } => (0.0, Some(by)),
         };
+        self.since_own += dt;
+        if !gathering {
+            self.own.ends_moved(changed.unwrap_or(fell) / 2.0);
+            self.own.take(&interval, core::mem::take(&mut self.since_own));
+        }
         Heard { interval, own: self.own_variance(), fell, gathering, changed }
     }
 
@@ -172,6 +177,11 @@ impl Server {
         self.route.base(&self.spread.spreads()).max(EDGE_MIN)
     }
 
+    /// All that delays can hide between here and the truth, s: its own base, and what it is off itself.
+    pub fn far(&self) -> f64 {
+        self.base() + 2.0 * self.declared
+    }
+
     /// Shortest round trip in memory, s.
     pub fn trip(&self) -> f64 {
         self.route.trip()
@@ -192,11 +202,6 @@ impl Server {
         self.route.is_gathering()
     }
 
-    /// Mean time between exchanges, s.
-    pub fn every(&self) -> f64 {
-        self.every
-    }
-
     /// The oscillator is where this filter says.
     /// It may have stepped there by `by`, s.
     pub fn restart(&mut self, now: Timestamp<Raw>, filter: &Filter, by: f64) {
@@ -210,6 +215,16 @@ impl Server {
         self.shift.estimate_moved(by);
         self.own.restart(filter);
         self.since_own = 0.0;
+    }
+
+    /// Whether it has said nothing for eight of its intervals.
+    pub fn is_silent(&self, now: Timestamp<Raw>) -> bool {
+        self.silent_for(now) > self.lasts()
+    }
+
+    /// How long what happened to it counts as of now, s.
+    pub fn lasts(&self) -> f64 {
+        LASTS * self.every.max(INTERVAL_MIN)
     }
 
     /// Since when its exchanges agree with one another.
@@ -231,6 +246,7 @@ impl Server {
     /// Takes in what an exchange says of the truth if the server is right: it is off by no more than
     /// `error`, s.
     pub fn confirm(&mut self, seen: &Seen, error: f64, drift: Drift) {
+        self.declared = error.min(self.declared + (error - self.declared) / 8.0);
         self.correctness.take(Correctness::of(seen, error), drift);
     }
 
@@ -258,6 +274,9 @@ impl Server {
     }
 }
 
+/// Intervals after which a server counts as gone, and the least of them, s.
+const LASTS: f64 = 8.0;
+const INTERVAL_MIN: f64 = 8.0;
 /// η in scales of the base.
 const EDGE_SHARE: f64 = 0.33;
 const EDGE_MIN: f64 = 1e-9;

@@ -34,6 +34,11 @@ impl OwnNoise {
         self.members.iter_mut().for_each(|member| member.filter = *filter);
     }
 
+    /// The ends of the intervals moved by `by` s, for what was found out of the route is no noise.
+    pub fn ends_moved(&mut self, by: f64) {
+        self.members.iter_mut().for_each(|member| member.filter.a += by * by);
+    }
+
     /// Takes in an interval `dt` after the one before.
     pub fn take(&mut self, interval: &Interval, dt: f64) {
         let mut most = f64::NEG_INFINITY;

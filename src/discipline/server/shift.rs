@@ -5,6 +5,7 @@
 //! intervals are shifted by what it stands away from the common mean. Only differences are learned:
 //! the common error stays where it was.
 
+use crate::discipline::filter::Filter;
 use crate::discipline::interval::Interval;
 
 /// What is learned of one server's place.
@@ -25,17 +26,19 @@ struct SlowErrors {
     squares: f64,
     products: f64,
     weights: f64,
+    /// √weight × residual of the one before.
     last: f64,
     count: u32,
 }
 
 impl Shift {
-    /// Takes in an unshifted interval and the estimate of `x` after it.
-    pub fn take(&mut self, interval: &Interval, spread_squared: f64, x: f64) {
-        let length = interval.length();
+    /// Takes in an unshifted interval; `filter` holds the estimate of `x` after it, and its variance
+    /// before: a distance from what is not known itself is none.
+    pub fn take(&mut self, interval: &Interval, spread_squared: f64, filter: &Filter) {
+        let (length, edge) = (interval.length(), interval.edge);
         let weight =
-            1.0 / (length * length / 12.0 + 0.05 * spread_squared + interval.edge * interval.edge);
-        let away = interval.mean() - x;
+            1.0 / (length * length / 12.0 + 0.05 * spread_squared + edge * edge + filter.a);
+        let away = interval.mean() - filter.x;
         if self.count > 0 {
             self.slow.take(weight, away - self.mean());
         }
@@ -55,6 +58,11 @@ impl Shift {
     /// A reference clock held the estimate meanwhile.
     pub fn anchor(&mut self) {
         self.anchored |= self.count > 0;
+    }
+
+    /// Whether nothing is known of it yet.
+    pub fn is_new(&self) -> bool {
+        self.count == 0
     }
 
     /// Whether its distance is one from the truth.
@@ -92,6 +100,11 @@ impl Shift {
         self.count >= LISTEN_FOR
     }
 
+    /// Whether so many samples tell its place within `sigma`, s, that their base does not deceive.
+    pub fn is_known_within(&self, sigma: f64) -> bool {
+        self.count >= SHIFT_FROM && self.variance() <= sigma * sigma
+    }
+
     /// Variance that stands for errors which samples share, s²: those alike count as few.
     pub fn slow_variance(&self) -> f64 {
         self.slow.variance()
@@ -101,10 +114,12 @@ impl Shift {
 impl SlowErrors {
     fn take(&mut self, weight: f64, residual: f64) {
         let keep = if self.count < SLOW_MEMORY { 1.0 / f64::from(self.count + 1) } else { FADE };
-        self.squares += (weight * residual * residual - self.squares) * keep;
-        self.products += (weight * residual * self.last - self.products) * keep;
+        // Each residual by its own weight: one late answer must not hide what the others share.
+        let weighed = libm::sqrt(weight) * residual;
+        self.squares += (weighed * weighed - self.squares) * keep;
+        self.products += (weighed * self.last - self.products) * keep;
         self.weights += (weight - self.weights) * keep;
-        self.last = residual;
+        self.last = weighed;
         self.count = self.count.saturating_add(1);
     }
 
@@ -122,7 +137,7 @@ impl SlowErrors {
 
 /// Samples remembered: 256; 64 make pools half as bad again.
 const FADE: f64 = 1.0 / 256.0;
-/// Samples from which a shift is applied.
+/// Samples from which a place is believed, and a shift applied.
 const SHIFT_FROM: u32 = 8;
 /// Half of a distance is shifted where it is √8 sigma of what is known of it, nearly all where it is
 /// more: noise is no distance, and what is left of a large one pulls for hours.
@@ -138,6 +153,9 @@ const SLOW_CORRELATION: f64 = 0.3;
 mod tests {
     use super::*;
     use crate::random::Random;
+
+    /// An estimate without error.
+    const KNOWN: Filter = Filter { x: 0.0, f: 0.0, a: 0.0, b: 0.0, d: 0.0 };
 
     /// Learned so far: `mean` ± `sigma` of `count` samples.
     fn known(mean: f64, sigma: f64, count: u32) -> Shift {
@@ -193,7 +211,7 @@ mod tests {
             let half = 1e-4 * random.exponential();
             let at = 4e-5 + half * random.between(-1.0, 1.0);
             let interval = Interval { low: at - half, high: at + half, edge: 1e-6, tilt: 0.0 };
-            shift.take(&interval, 1e-8, 0.0);
+            shift.take(&interval, 1e-8, &KNOWN);
         }
         assert!((shift.mean() - 4e-5).abs() < 8e-6, "{}", shift.mean());
         assert_eq!(shift.slow_variance(), 0.0);
@@ -206,9 +224,10 @@ mod tests {
         let (mut shift, mut wobble) = (Shift::default(), 0.0);
         for _ in 0..600 {
             wobble += -0.05 * wobble + 1e-5 * random.normal();
-            let interval =
-                Interval { low: wobble - 1e-7, high: wobble + 1e-7, edge: 1e-9, tilt: 0.0 };
-            shift.take(&interval, 1e-14, 0.0);
+            // Some answers are very late, which says nothing of the others.
+            let late = if random.uniform() < 0.1 { 0.4 } else { 0.0 };
+            let (low, high) = (wobble - 1e-7, wobble + 1e-7 + late);
+            shift.take(&Interval { low, high, edge: 1e-9, tilt: 0.0 }, 1e-14, &KNOWN);
         }
         let slow = libm::sqrt(shift.slow_variance());
         assert!(slow > 5e-5, "{slow}");

@@ -169,8 +169,8 @@ fn a_peak_of_one_second_is_drawn_at_full_height() {
     let mut outcomes = outcomes(&universe, 1);
     let record = outcomes[0].record.as_mut().unwrap();
     let at = record.columns.len() / 2;
-    let most = record.columns.iter().filter_map(|column| column.error.magnitude());
-    let peak = 2.0 * most.fold(0.0, f64::max);
+    let ranges = record.columns.iter().flat_map(|column| [column.error, column.bound]);
+    let peak = 2.0 * ranges.filter_map(|range| range.magnitude()).fold(0.0, f64::max);
     record.columns[at].error.take(peak);
     let page = paged(&universe, &outcomes);
     let path = page.split("class=\"error\" d=\"").nth(1).unwrap().split('"').next().unwrap();
