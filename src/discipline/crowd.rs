@@ -64,11 +64,11 @@ impl Crowd {
     /// The interval of a server where it stands among the others, and the variance of its noise.
     pub fn place(&self, source: SourceId, heard: &Heard, at: Timestamp<Raw>) -> (Interval, f64) {
         let Some(server) = self.find(source) else { return (heard.interval, heard.own) };
+        let anchored = server.shift.is_anchored();
         let alone = self.kept == 0.0 && self.pulls(at).all(|(id, _)| id == source);
-        if alone && !server.shift.is_anchored() {
+        if alone && !anchored {
             return (heard.interval, heard.own);
         }
-        let anchored = server.shift.is_anchored();
         let common = if anchored { 0.0 } else { self.common(&self.pulling) + self.kept };
         // The shift itself is uncertain, and so is what of the distance is not shifted.
         let (edge, left) = (heard.interval.edge, server.shift.unshifted(common));

@@ -45,7 +45,9 @@ impl Estimator {
         server.pace.adapt(polls, ahead, server.base() / 2.0);
         if heard.gathering {
             // It is not gone, and stands where it stood.
-            server.fed_at = server.fed_at.filter(|_| steers).map(|_| at).or(server.fed_at);
+            if steers && server.fed_at.is_some() {
+                server.fed_at = Some(at);
+            }
             return Outcome::Listened;
         }
         // Whoever is only listened to has made nothing narrow.
