@@ -56,6 +56,13 @@ impl Crowd {
         self.servers.iter_mut().for_each(|(_, server)| server.moved(by));
     }
 
+    /// It was found to be wrong: where it stood is no place for the others to be kept at.
+    pub fn distrust(&mut self, source: SourceId) {
+        if let Some(server) = self.of(source) {
+            (server.used_at, server.fed_at, server.distrusted) = (None, None, true);
+        }
+    }
+
     /// Whether no other server was used lately.
     pub fn is_alone(&self, at: Timestamp<Raw>) -> bool {
         self.used(at).nth(1).is_none()
@@ -103,6 +110,12 @@ impl Crowd {
             .map(move |(id, server)| (id, weight(server) / sum))
     }
 
+    /// What asymmetry can hide from those who pull, s.
+    pub fn path(&self, at: Timestamp<Raw>) -> f64 {
+        let paths = self.pulls(at).filter_map(|(id, _)| self.find(id).map(Server::path));
+        paths.fold(0.0, f64::max)
+    }
+
     /// The least bound that needs no learning, while some server in use is still new.
     pub fn start_bound(&self, at: Timestamp<Raw>, filter: &Filter) -> Option<f64> {
         let mut bounds = self.used(at).map(|(_, server)| server.start_bound(at, filter));
@@ -148,7 +161,7 @@ impl Crowd {
 
     /// Whether all who pulled `before` and do so no longer have fallen silent.
     fn only_silent_left(&self, before: &[SourceId], at: Timestamp<Raw>) -> bool {
-        let silent = |id| self.find(id).is_none_or(|server| server.is_silent(at));
+        let silent = |id| self.find(id).is_none_or(|s| !s.distrusted && s.is_silent(at));
         let mut left = before.iter().filter(|id| !self.pulling.contains(id));
         left.all(|id| silent(*id))
     }
@@ -367,6 +380,24 @@ mod tests {
         let (by, _) = crowd.regroup(silent);
         assert!((by + 1e-4 + kept).abs() < 1e-6, "{by}");
         assert!(near(&crowd, 2).is_some_and(|mean| (mean - kept).abs() < 1e-6));
+    }
+
+    #[test]
+    fn who_was_wrong_keeps_the_others_nowhere() {
+        let mut crowd =
+            crowd([server(1e-3, 0.0, 20), server(1e-3, 0.0, 20), server(1e-3, 3e-4, 20)]);
+        assert_eq!(crowd.pulls(NOW).count(), 3);
+        crowd.distrust(SourceId(2));
+        let (by, variance) = crowd.regroup(NOW);
+        assert!((by + 1e-4).abs() < 1e-6 && variance == 0.0, "{by} {variance}");
+        assert_eq!((crowd.kept, crowd.pulls(NOW).count()), (0.0, 2));
+        // Even when it has said nothing for long.
+        let mut silent = crowd;
+        silent.kept = 1e-5;
+        let later = NOW + Duration::from_seconds(65);
+        silent.of(SourceId(0)).expect("admitted").fed_at = Some(later);
+        let (by, _) = silent.regroup(later);
+        assert_eq!((by, silent.kept != 0.0), (0.0, true), "the second fell silent, that is all");
     }
 
     #[test]

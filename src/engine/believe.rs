@@ -196,6 +196,9 @@ impl<C: Clock> Engine<C> {
         if source.verdict != verdict {
             source.verdict = verdict;
             let id = source.report.source;
+            if verdict == Verdict::Falseticker {
+                self.estimator.distrust(id);
+            }
             self.tell(self.now.system, Some(id), EventKind::Verdict(verdict));
         }
     }

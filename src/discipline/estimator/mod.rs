@@ -190,8 +190,10 @@ impl Estimator {
                 .max(sawtooth * sawtooth / 3.0),
             tail_sigma: noise.tail_sigma(),
         };
-        let apart = core::mem::take(&mut self.handed_over);
+        let handed_over = core::mem::take(&mut self.handed_over);
         if self.led_by != Some(source) {
+            let ways = if self.led_by.is_none() { self.crowd.path(at) } else { 0.0 };
+            let apart = handed_over.max(ways);
             self.allow_for_handing_over(apart, at, evidence);
         }
         let outcome = self.weigh(source, at, evidence);
@@ -255,6 +257,11 @@ impl Estimator {
     /// Servers that pull at the estimate.
     pub fn pulls(&self, at: Timestamp<Raw>) -> impl Iterator<Item = SourceId> + '_ {
         self.crowd.pulls(at).map(|(id, _)| id)
+    }
+
+    /// A server was found to be wrong: it pulls no more, until it is heard again.
+    pub fn distrust(&mut self, source: SourceId) {
+        self.crowd.distrust(source);
     }
 
     /// Interval between polls of a server that serves the estimate best, s; `None` before its first

@@ -157,8 +157,9 @@ impl Estimator {
         self.last_believed = Some((at, source));
     }
 
-    /// What two clocks may stand apart is no doing of the oscillator: where the first reading of the
-    /// new one is odd, the estimate's phase is opened by it, and the rate takes no part.
+    /// What two clocks may stand apart, or the ways to servers hide, is no doing of the oscillator:
+    /// where the first reading of a new clock is odd, the estimate's phase is opened by it. The rate
+    /// takes no part, unless it is only minutes old and came by the same ways.
     pub(super) fn allow_for_handing_over(
         &mut self,
         apart: f64,
@@ -171,7 +172,10 @@ impl Estimator {
         let (distance, sigma, _) = evidence.distance(&predicted.best());
         if distance.abs() > sigma && distance.abs() <= apart + GATE * sigma {
             self.revision += 1;
-            bank.open(16.0 * distance * distance, 0.0);
+            let age = (at - self.started).seconds().max(1.0);
+            let young = self.led_by.is_none() && age < YOUNG;
+            let rate = if young { distance / age } else { 0.0 };
+            bank.open(16.0 * distance * distance, 16.0 * rate * rate);
         }
     }
 
@@ -237,6 +241,8 @@ impl Estimator {
 /// Two sources that move the estimate one after the other contradict one another: less time than
 /// this, s, is no time for a rate to gather anything.
 const GATHERED_IN: f64 = 64.0;
+/// So long, s, ways are in the rate learned from servers as well as in the phase.
+const YOUNG: f64 = 300.0;
 /// After a step of phase the rate is a little less sure.
 const STEP_FREQUENCY_VARIANCE: f64 = 1e-14;
 /// Servers whose bases differ by less than this factor are equally near.

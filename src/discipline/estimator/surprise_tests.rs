@@ -177,6 +177,7 @@ fn what_two_clocks_may_stand_apart_opens_the_phase_alone() {
         ("beyond both and the gate", 2e-5, 3e-5, false),
     ] {
         let mut estimator = beside(1e-6, &[]);
+        estimator.led_by = Some(OTHER);
         let before = estimator.bank.as_ref().unwrap().best();
         let evidence = Evidence::Reading { y: read, variance: 1e-16, tail_sigma: 0.0 };
         estimator.allow_for_handing_over(apart, START, evidence);
@@ -231,4 +232,25 @@ fn a_move_opens_what_may_have_gathered_since_the_last() {
         assert!((opened / wanted - 1.0).abs() < 1e-3, "{why}: {opened:e}");
     }
     assert_eq!(estimator.last_believed, Some((later(1501.0), ME)));
+}
+
+#[test]
+fn what_the_ways_hid_is_not_taken_for_the_rate_when_the_first_clock_comes() {
+    // (reason, when the clock comes, s, whether the rate may be wrong by what was hidden)
+    for (why, age, opens) in [
+        ("the rate came by the same ways", 16.0, true),
+        ("it is long since averaged", 3600.0, false),
+    ] {
+        let mut estimator = beside(1e-4, &[(ME, 20e-3, 0.0)]);
+        let (at, before) = (later(age), estimator.bank.as_ref().unwrap().best().d);
+        // It pulls all the same.
+        let server = estimator.crowd.of(ME).unwrap();
+        (server.used_at, server.fed_at) = (Some(at), Some(at));
+        estimator.at = at;
+        assert_eq!(estimator.take(&reading(OTHER, at, 2e-3)), Outcome::Accepted, "{why}");
+        let best = estimator.bank.as_ref().unwrap().best();
+        assert!((best.x - 2e-3).abs() < 1e-6, "{why}: {best:?}");
+        assert_eq!(best.d > 2.0 * before, opens, "{why}: {:e} after {before:e}", best.d);
+        assert!(best.f.abs() < 1e-7, "{why}: {best:?}");
+    }
 }

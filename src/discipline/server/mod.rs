@@ -48,6 +48,8 @@ pub(super) struct Server {
     /// When it was last allowed to steer, and when it last did.
     pub used_at: Option<Timestamp<Raw>>,
     pub fed_at: Option<Timestamp<Raw>>,
+    /// It was found to be wrong, and has not been heard since.
+    pub distrusted: bool,
 }
 
 /// An exchange in the estimator's terms.
@@ -104,6 +106,7 @@ impl Server {
             declared: error,
             used_at: None,
             fed_at: None,
+            distrusted: false,
         }
     }
 
@@ -111,6 +114,7 @@ impl Server {
     pub fn hear(&mut self, seen: Seen, predicted: &Filter) -> Heard {
         let dt = (seen.at - self.last.at).seconds().max(0.0);
         self.heard = self.heard.saturating_add(1);
+        self.distrusted = false;
         // Polls that grow rarer show at once, or the next of them would look like the server's end.
         self.every = dt.max(self.every + (dt - self.every) / f64::from(self.heard.min(8)));
         if self.first.len() < START_SAMPLES {
