@@ -11,13 +11,18 @@ use maser::state::Term;
 /// A world and the targets that it needs.
 struct World {
     text: &'static str,
+    seed: u64,
     targets: &'static [Target],
 }
 
 macro_rules! world {
     ($name:literal, $($target:expr),+) => {
+        world!(1 => $name, $($target),+)
+    };
+    ($seed:literal => $name:literal, $($target:expr),+) => {
         World {
             text: include_str!(concat!("mutation/", $name, ".toml")),
+            seed: $seed,
             targets: &[$($target),+],
         }
     };
@@ -40,24 +45,19 @@ const WORLDS: [World; 19] = [
     world!("slew", Target::Slew),
     world!("stall", Target::Age),
     world!("sigmas", Target::Sigmas),
-    world!("start", Target::Start),
+    // One start in fifteen needs the rule.
+    world!(17 => "start", Target::Start),
     world!("ceiling", Target::Ceiling),
     world!("span", Target::Span),
 ];
 
 /// Mutations that nothing notices, and why that is right.
-const SURVIVORS: [(&str, Target, Change, &str); 3] = [
+const SURVIVORS: [(&str, Target, Change, &str); 2] = [
     (
         "quantization",
         Target::Term(Term::Quantization),
         Change::Half,
         "readings that repeat still count as noisy by their grain, and six of those sigmas cover it",
-    ),
-    (
-        "start",
-        Target::Start,
-        Change::Zero,
-        "no error of an honest start left the narrower bound, 30 seeds each of twelve worlds",
     ),
     (
         "ceiling",
@@ -71,7 +71,7 @@ const SURVIVORS: [(&str, Target, Change, &str); 3] = [
 fn worlds_without_a_mutation_keep_every_law_and_expectation() {
     for world in &WORLDS {
         let universe = universe(world);
-        for seed in 1..=5 {
+        for seed in world.seed..world.seed + 5 {
             let outcome = run(&universe, seed, Keep::Figures);
             assert!(outcome.broken().is_empty(), "{}", universe.scenario.name);
             let noticed = noticed(&universe, outcome);
@@ -88,7 +88,8 @@ fn every_mutation_is_noticed_or_explained() {
         let universe = universe(world);
         let name = &universe.scenario.name;
         for (target, change) in changes(world) {
-            let outcome = run_mutated(&universe, SEED, Keep::Figures, Mutation { target, change });
+            let outcome =
+                run_mutated(&universe, world.seed, Keep::Figures, Mutation { target, change });
             let noticed = noticed(&universe, outcome);
             let explained = SURVIVORS.iter().find(|s| (s.0, s.1, s.2) == (name, target, change));
             total += 1;
@@ -136,5 +137,3 @@ fn noticed(universe: &Universe, outcome: Outcome) -> Option<String> {
     let summary = Summary::of(universe, &[outcome]);
     law.or_else(|| summary.failures.into_iter().next())
 }
-
-const SEED: u64 = 1;

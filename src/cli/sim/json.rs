@@ -1,5 +1,7 @@
 //! The figures of scenarios as JSON: means over the seeds, null where one has no meaning.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::Ran;
@@ -27,7 +29,15 @@ struct Scenario<'r> {
     requests_per_day: Option<f64>,
     event_max_s: Option<f64>,
     recovery_s: Option<f64>,
+    events: BTreeMap<&'static str, Times>,
     ok: bool,
+}
+
+/// How often an event was told in a run: in the seed with the fewest, and in that with the most.
+#[derive(Serialize)]
+struct Times {
+    at_least: u32,
+    at_most: u32,
 }
 
 /// One object for each scenario, in the order of the command line.
@@ -56,6 +66,19 @@ fn scenario<'r>(ran: &'r Ran<'_>) -> Scenario<'r> {
         requests_per_day: figures.requests_per_day,
         event_max_s: figures.event_max,
         recovery_s: figures.recovery,
+        events: events(ran),
         ok: ran.summary.is_ok(),
     }
+}
+
+/// Every event that any seed told of.
+fn events(ran: &Ran<'_>) -> BTreeMap<&'static str, Times> {
+    let counts = || ran.outcomes.iter().map(|outcome| &outcome.events);
+    let names = counts().flat_map(|counts| counts.keys().copied());
+    let times = |name| counts().map(move |counts| counts.get(name).copied().unwrap_or(0));
+    let within = |name| Times {
+        at_least: times(name).min().unwrap_or(0),
+        at_most: times(name).max().unwrap_or(0),
+    };
+    names.map(|name| (name, within(name))).collect()
 }

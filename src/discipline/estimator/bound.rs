@@ -4,7 +4,7 @@
 use super::{Estimate, Estimator};
 use crate::discipline::bank::Bank;
 use crate::discipline::filter::Filter;
-use crate::discipline::server::Drift;
+use crate::discipline::server::{Drift, START_RATE};
 use crate::sample::SourceId;
 use crate::state::NoiseGrowth;
 use crate::time::{Duration, Frequency, Raw, Timestamp};
@@ -101,7 +101,5 @@ const RATE_MAX: f64 = 5e-4;
 pub(super) const BOUND_FACTOR: f64 = 6.0;
 /// The first bounds are wider by 1 + 8/n, with n samples or seconds.
 const START_ALLOWANCE: f64 = 8.0;
-/// Growth of the bound that needs no learning: a crystal off by 100 ppm.
-const START_RATE: f64 = 1e-4;
 /// PHI of RFC 5905 §7.2.
 const FREQUENCY_TOLERANCE: f64 = 15e-6;

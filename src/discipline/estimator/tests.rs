@@ -96,6 +96,27 @@ fn pulses_are_estimated_near_the_limit_and_the_bound_holds() {
 }
 
 #[test]
+fn the_bound_covers_every_live_filter_not_only_the_best() {
+    let mut world = World::new(1, 1e-9, 1e-7);
+    let mut estimator = Estimator::default();
+    let mut apart = 0;
+    for _ in 0..1000 {
+        world.advance();
+        estimator.take(&world.observation());
+        let bank = estimator.bank.as_ref().unwrap();
+        let (best, growth) = (bank.best(), estimator.estimate(world.now).unwrap().noise);
+        for (filter, wander) in bank.live() {
+            assert!(growth.phase >= filter.a && growth.frequency >= filter.d);
+            assert!(growth.cross >= filter.b && growth.wander >= wander);
+            assert!(growth.apart >= (filter.x - best.x).abs());
+            assert!(growth.apart_rate >= (filter.f - best.f).abs());
+            apart += u32::from((filter.x - best.x).abs() > 0.1 * libm::sqrt(best.a));
+        }
+    }
+    assert!(apart > 300, "the filters hardly differ: {apart}");
+}
+
+#[test]
 fn the_wander_is_learned() {
     // In the memory of 500 readings a wander of 1e-11 moves the oscillator by 1e-11 · 500^1.5 / √3 =
     // 6e-8 s, less than the noise of one: there the prior and the lean upwards still count.

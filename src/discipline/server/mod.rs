@@ -290,4 +290,4 @@ const QUANTUM_SHARE: f64 = 0.3;
 const START_SAMPLES: usize = 32;
 const START_UNTIL: u32 = 32;
 /// Before anything is learned a crystal may be off by 100 ppm.
-const START_RATE: f64 = 1e-4;
+pub(super) const START_RATE: f64 = 1e-4;

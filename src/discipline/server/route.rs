@@ -388,6 +388,10 @@ mod tests {
             let mut route = Route::starting(world.passage().trip, &SPREADS);
             pass(&mut route, &mut world, 511);
             let error = route.base(&SPREADS) - 2e-4;
+            // The path term is half of what was observed: the base below it is an estimate.
+            assert!(
+                route.path() == route.trip() / 2.0 && route.path() > route.base(&SPREADS) / 2.0
+            );
             sum += error;
             squares += error * error;
             within += u32::from(error.abs() < 6e-6);
