@@ -57,7 +57,10 @@ fn figures_are_the_same_bytes_however_many_jobs_there_are() {
     assert!(first["rms_s"].as_f64().unwrap() < 1e-3 && first["ok"] == true);
     assert!(first["event_max_s"].is_null() && first["recovery_s"].is_null());
     let keys: Vec<&String> = first.as_object().unwrap().keys().collect();
-    assert_eq!(keys.len(), 16);
+    assert_eq!(keys.len(), 17);
+    // Each seed once, whatever the others came to.
+    let reached = &first["events"]["system_peer"];
+    assert_eq!((reached["at_least"].as_u64(), reached["at_most"].as_u64()), (Some(1), Some(1)));
 }
 
 #[test]
