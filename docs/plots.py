@@ -30,6 +30,9 @@ FIGURES = {
     "bursts": ("c2", "error", "histogram", None, {}, None),
     "pulses": ("d1-1e-7", "error", "allan", None, {}, None),
     "falseticker": ("f", "error", "histogram", "verdicts", {}, None),
+    "several": ("three-asymmetric", "error", "histogram", None, {}, None),
+    "stamps": ("p1-1e-7", "error", "histogram", None, {}, None),
+    "route": ("route-change", "error", "histogram", "ledger", {}, None),
     "holdover": ("g-1e-10", "error", None, "ledger", {}, None),
     "set": (
         "e1", "error", None, "ledger",
