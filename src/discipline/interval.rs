@@ -113,7 +113,9 @@ impl Interval {
     /// Short beside the prediction: its shape no longer matters.
     fn is_point(&self, sigma: f64) -> bool {
         let length = self.length();
-        4.0 * self.edge < length && length < 0.4 * sigma && self.tilt.abs() * length < 1e-3
+        POINT_EDGES * self.edge < length
+            && length < POINT_LENGTH * sigma
+            && self.tilt.abs() * length < POINT_TILT
     }
 
     fn as_point(&self, m: f64, total: f64, own: f64) -> Site {
@@ -133,17 +135,17 @@ impl Interval {
         let (from, to) = (self.low - 2.0 * self.edge, self.high + 2.0 * self.edge);
         let mode = shifted.clamp(from, to);
         let (start, end, points) = if mode == shifted {
-            let start = from.max(shifted - 6.0 * sigma);
-            let end = to.min(shifted + 6.0 * sigma);
-            let wanted = libm::ceil((end - start) / (0.4 * sigma));
-            (start, end, wanted.clamp(12.0, 32.0))
+            let start = from.max(shifted - REACH * sigma);
+            let end = to.min(shifted + REACH * sigma);
+            let wanted = libm::ceil((end - start) / (STEP * sigma));
+            (start, end, wanted.clamp(POINTS_MIN, POINTS_MAX))
         } else {
             // From an edge inwards the density falls off at least this fast.
-            let reach = 2.0 * self.edge + 12.0 / ((mode - shifted).abs() / v + 1.0 / sigma);
+            let reach = 2.0 * self.edge + FALLEN / ((mode - shifted).abs() / v + 1.0 / sigma);
             if mode == from {
-                (from, to.min(from + reach), 40.0)
+                (from, to.min(from + reach), POINTS_AT_EDGE)
             } else {
-                (from.max(to - reach), to, 40.0)
+                (from.max(to - reach), to, POINTS_AT_EDGE)
             }
         };
         let step = (end - start) / points;
@@ -184,9 +186,24 @@ impl Interval {
 /// queued.
 pub(super) fn tilt(mean: f64, ratio: f64, excess: f64) -> f64 {
     let (there, back) = (mean * libm::exp(ratio / 2.0), mean * libm::exp(-ratio / 2.0));
-    (1.0 / there - 1.0 / back) / (excess / (3.0 * (there + back))).max(1.0)
+    (1.0 / there - 1.0 / back) / (excess / (BURST * (there + back))).max(1.0)
 }
 
+/// A point: edges that it is longer than, sigmas that it is shorter than, and how much the tilt may
+/// change over it.
+const POINT_EDGES: f64 = 4.0;
+const POINT_LENGTH: f64 = 0.4;
+const POINT_TILT: f64 = 1e-3;
+/// The sum reaches so many sigmas from the mode, in steps of so many; e^−18 lies beyond.
+const REACH: f64 = 6.0;
+const STEP: f64 = 0.4;
+const POINTS_MIN: f64 = 12.0;
+const POINTS_MAX: f64 = 32.0;
+/// Where the mode is at an edge: until the density has fallen by e^−12, in so many points.
+const FALLEN: f64 = 12.0;
+const POINTS_AT_EDGE: f64 = 40.0;
+/// Mean queueings beyond which an excess is a burst.
+const BURST: f64 = 3.0;
 /// Sigmas between prediction and interval beyond which an update says nothing.
 const TOO_FAR: f64 = 8.0;
 /// A likelihood far below any floor.

@@ -115,12 +115,13 @@ impl Noise {
         let chance = 1.0 + CHANCE / libm::sqrt(count.max(FEW) as f64);
         let sigma = chance * sorted[sorted.len() / 2] / MEDIAN_TO_SIGMA;
         let sixth = sigma * sigma / 6.0;
-        // Less than half of it can be wander: with a smaller share noise and wander feed each
-        // other, and noise taken for wander stays so all day.
-        let wander =
-            if count < WANDER_FROM { 0.0 } else { 0.67 * wander_squared * self.cubed / 6.0 };
-        self.variance = (sixth - wander).max(sixth / 2.0).max(VARIANCE_FLOOR);
-        self.tail = sorted[sorted.len() * 98 / 100];
+        let wander = if count < WANDER_FROM {
+            0.0
+        } else {
+            WANDER_SHARE * wander_squared * self.cubed / 6.0
+        };
+        self.variance = (sixth - wander).max(NOISE_SHARE * sixth).max(VARIANCE_FLOOR);
+        self.tail = sorted[sorted.len() * TAIL_PERCENT / 100];
     }
 }
 
@@ -131,6 +132,12 @@ pub(super) fn seconds_of_day(at: Timestamp<Raw>) -> f64 {
     (at - Timestamp::from_seconds(day)).seconds()
 }
 
+/// Of what the learned wander makes of the differences so much is taken off them, but half is left:
+/// with less, noise and wander feed each other, and noise taken for wander stays so all day.
+const WANDER_SHARE: f64 = 0.67;
+const NOISE_SHARE: f64 = 0.5;
+/// Where the tail begins.
+const TAIL_PERCENT: usize = 98;
 /// While there are fewer, what is declared counts as four of them.
 const FEW: usize = 16;
 const FIRST_WEIGHT: usize = 4;

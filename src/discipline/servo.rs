@@ -41,10 +41,10 @@ impl Servo {
         let step = interval.clamp(SPAN_MIN, 1.0);
         let lag = lag.seconds();
         // T/8 costs nothing in phase and halves the frequency noise; a large lag is urgent.
-        let span = if lag.abs() > 4.0 * estimate.sigma {
+        let span = if lag.abs() > URGENT * estimate.sigma {
             step
         } else {
-            (interval / 8.0).clamp(step, SPAN_MAX)
+            (interval / CALM).clamp(step, SPAN_MAX)
         };
         let limit = self.slew_limit.ratio().min(SLEW_LIMIT.ratio());
         let wanted = lag / span;
@@ -65,6 +65,10 @@ pub const SLEW_LIMIT: Frequency = Frequency::from_ppm(83_333.0);
 /// No usable oscillator is further off than 500 ppm (RFC 5905 §11.3); ten times that is allowed
 /// because virtual machines are.
 pub const FREQUENCY_LIMIT: Frequency = Frequency::from_ppm(5000.0);
+/// Sigmas of the estimate beyond which a lag is urgent.
+const URGENT: f64 = 4.0;
+/// Parts of the interval between samples in which another lag is worked off.
+const CALM: f64 = 8.0;
 /// The slew's span lies between these, s.
 const SPAN_MIN: f64 = 1.0 / 64.0;
 const SPAN_MAX: f64 = 32.0;

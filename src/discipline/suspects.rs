@@ -63,14 +63,14 @@ impl Suspects {
     pub fn agree(&self) -> bool {
         let [.., a, b] = self.0.as_slice() else { return false };
         let apart = (a.distance - b.distance).abs();
-        a.at < b.at && apart < b.distance.abs() / 4.0 + 3.0 * a.sigma.max(b.sigma)
+        a.at < b.at && apart < ALIKE * b.distance.abs() + NOISE * a.sigma.max(b.sigma)
     }
 
     /// By how much they grow a second, as far as noise does not do that.
     pub fn growth(&self) -> f64 {
         let [first, .., last] = self.0.as_slice() else { return 0.0 };
         let grown = last.distance - first.distance;
-        let plain = grown.abs() > 3.0 * (first.sigma + last.sigma);
+        let plain = grown.abs() > NOISE * (first.sigma + last.sigma);
         let growth = grown / (last.at - first.at).seconds();
         // What grows faster is neither an oscillator's rate nor a wrong estimate of it.
         if plain && growth.abs() < RATE_ERROR_MAX { growth } else { 0.0 }
@@ -114,17 +114,20 @@ impl Suspects {
         let onset = self.onset();
         let slopes = || self.0.iter().map(|s| s.distance / (s.age - onset));
         let mean = slopes().sum::<f64>() / count as f64;
-        if !slopes().all(|s| (s - mean).abs() < 0.6 * mean.abs()) || mean.abs() >= LARGE_JUMP {
+        if !slopes().all(|s| (s - mean).abs() < SLOPES_ALIKE * mean.abs())
+            || mean.abs() >= LARGE_JUMP
+        {
             return None;
         }
         let enough = match kind {
-            Kind::Server => count >= 3,
+            Kind::Server => count >= SERVER_ENOUGH,
             Kind::Clock => {
-                let far = self.0.iter().all(|s| s.distance.abs() > 8.0 * s.sigma);
+                let far = self.0.iter().all(|s| s.distance.abs() > PLAIN * s.sigma);
                 // Growth shows only over a span.
-                let spans =
-                    self.0.first().zip(self.0.last()).is_some_and(|(a, b)| b.age > 1.5 * a.age);
-                spans && (count >= 4 || count >= 2 && far && mean.abs() < SMALL_JUMP)
+                let ends = self.0.first().zip(self.0.last());
+                let spans = ends.is_some_and(|(a, b)| b.age > GROWN * a.age);
+                let plain = count >= CLOCK_PLAIN && far && mean.abs() < SMALL_JUMP;
+                spans && (count >= CLOCK_SLOPE || plain)
             }
         };
         enough.then_some(mean)
@@ -147,15 +150,32 @@ impl Suspects {
         let spread = self.0.iter().map(|s| (s.distance - mean).abs()).fold(0.0, f64::max);
         let sigma = self.0.iter().map(|s| s.sigma).fold(0.0, f64::max);
         let enough = match kind {
-            Kind::Server => 3,
-            Kind::Clock => 5,
+            Kind::Server => SERVER_ENOUGH,
+            Kind::Clock => CLOCK_STEP,
         };
-        (count >= enough && spread < mean.abs() / 4.0 + 3.0 * sigma).then_some(mean)
+        (count >= enough && spread < ALIKE * mean.abs() + NOISE * sigma).then_some(mean)
     }
 }
 
 /// Unexplained samples in a row after which nothing is known any more.
 pub(super) const SUSPECTS_MAX: usize = 32;
+/// Distances in one place differ by less than this share of them, and by this many sigmas.
+const ALIKE: f64 = 0.25;
+const NOISE: f64 = 3.0;
+/// Slopes of one jump differ by less than this share: each has the whole error of its own sample.
+const SLOPES_ALIKE: f64 = 0.6;
+/// Samples of a server that make a shape: it is asked quickly then, and three late ones in a row of
+/// one size are rare.
+const SERVER_ENOUGH: usize = 3;
+/// Readings of a clock that make a slope, or a small one that nobody could miss; and a step, which
+/// costs more if it is none.
+const CLOCK_SLOPE: usize = 4;
+const CLOCK_PLAIN: usize = 2;
+const CLOCK_STEP: usize = 5;
+/// Sigmas that nobody could miss.
+const PLAIN: f64 = 8.0;
+/// What grew has done so until half as long again after the last believed sample.
+const GROWN: f64 = 1.5;
 /// Less time than this makes no series of readings, s.
 const SPAN_MIN: f64 = 0.4;
 /// A suspect is no news of what began just before it.

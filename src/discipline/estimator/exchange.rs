@@ -52,7 +52,7 @@ impl Estimator {
         }
         // Whoever is only listened to has made nothing narrow.
         let alone = steers && self.crowd.is_alone(at);
-        let narrow = alone && heard.fell > 4.0 * heard.interval.edge;
+        let narrow = alone && heard.fell > FELL * heard.interval.edge;
         if narrow && !self.follows_a_clock(at) {
             self.open_for_base(heard.fell / 2.0, at);
         }
@@ -151,5 +151,7 @@ impl Estimator {
     }
 }
 
+/// Edges by which a base falls before earlier intervals were plainly too narrow.
+const FELL: f64 = 4.0;
 /// Exchanges later than this are no news, s.
 const LATE_MAX: f64 = 5.0;

@@ -390,8 +390,8 @@ impl Estimator {
     fn note_believed(&mut self, source: SourceId, at: Timestamp<Raw>) {
         self.revision += 1;
         if let Some((last, _)) = self.last_believed {
-            let dt = (at - last).seconds().min(1024.0);
-            self.interval += (dt - self.interval) / 8.0;
+            let dt = (at - last).seconds().min(INTERVAL_MAX);
+            self.interval += (dt - self.interval) / INTERVAL_MEMORY;
         }
         self.last_believed = Some((at, source));
         self.believed += 1;
@@ -410,6 +410,9 @@ impl Estimator {
 
 /// First spread of a reference clock: 100 µs.
 const START_SIGMA: f64 = 1e-4;
+/// The mean interval is over so many samples, none of them longer, s.
+const INTERVAL_MEMORY: f64 = 8.0;
+const INTERVAL_MAX: f64 = 1024.0;
 /// How long one believed reading of a reference clock keeps servers from steering, s.
 const CLOCK_RULES_FOR: f64 = 16.0;
 /// How long a suspicion is worth quick polls, s.

@@ -86,7 +86,7 @@ impl Estimator {
         self.revision += 1;
         let growth = self.suspects[source.index()].growth();
         if let Some(bank) = &mut self.bank {
-            bank.open(16.0 * distance * distance, 4.0 * growth * growth);
+            bank.open(WIDELY * distance * distance, TWICE * growth * growth);
             self.crowd.estimate_moved(distance, source, &bank.best());
         }
         match self.weigh(source, at, evidence) {
@@ -175,7 +175,7 @@ impl Estimator {
             let age = (at - self.started).seconds().max(1.0);
             let young = self.led_by.is_none() && age < YOUNG;
             let rate = if young { distance / age } else { 0.0 };
-            bank.open(16.0 * distance * distance, 16.0 * rate * rate);
+            bank.open(WIDELY * distance * distance, WIDELY * rate * rate);
         }
     }
 
@@ -197,7 +197,7 @@ impl Estimator {
         let since = (now - self.at).seconds();
         let Some(bank) = &mut self.bank else { return };
         let mut best = bank.best();
-        best.d += 4.0 * slope * slope;
+        best.d += TWICE * slope * slope;
         best.a += (slope * unsure) * (slope * unsure);
         bank.restart(&best, since);
         self.begin_again(now, 2.0 * slope.abs() * since);
@@ -210,7 +210,7 @@ impl Estimator {
         let dt = (now - self.at).seconds();
         let Some(bank) = &mut self.bank else { return };
         let mut best = bank.predicted(dt).best();
-        best.a += 4.0 * mean * mean;
+        best.a += TWICE * mean * mean;
         best.d += if again { FREQUENCY_PRIOR * FREQUENCY_PRIOR } else { STEP_FREQUENCY_VARIANCE };
         bank.restart(&best, 0.0);
         self.last_step = Some(now);
@@ -243,6 +243,9 @@ impl Estimator {
 const GATHERED_IN: f64 = 64.0;
 /// So long, s, ways are in the rate learned from servers as well as in the phase.
 const YOUNG: f64 = 300.0;
+/// Variances that are opened for what was seen: twice or four times that, squared.
+const TWICE: f64 = 4.0;
+const WIDELY: f64 = 16.0;
 /// After a step of phase the rate is a little less sure.
 const STEP_FREQUENCY_VARIANCE: f64 = 1e-14;
 /// Servers whose bases differ by less than this factor are equally near.

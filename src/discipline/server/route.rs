@@ -131,13 +131,13 @@ impl Route {
             return self.enter(&passages, spreads, sigma);
         }
         let base = self.base(spreads);
-        let margin = 4.0 * edge;
+        let margin = EDGES * edge;
         if self.current.count >= CHANGE_AFTER
             && let Some(older) = self.older_that_fits(passage.trip, base, spreads, margin)
         {
             return self.come_back(older, &passage, base, spreads);
         }
-        let short = passage.trip < base - 2.0 * spreads.larger() - margin;
+        let short = passage.trip < base - SHORT * spreads.larger() - margin;
         if self.current.count >= CHANGE_AFTER && short {
             self.gathering.push(passage);
             return RouteNews::Gathering;
@@ -146,7 +146,7 @@ impl Route {
             self.recent.pop_front();
         }
         self.recent.push_back(passage);
-        self.long.take(passage.trip > base + 4.0 * spreads.larger() + margin);
+        self.long.take(passage.trip > base + LONG * spreads.larger() + margin);
         if self.long.are_news() && self.is_longer(base, spreads, margin) {
             let passages: Vec<Passage> = self.recent.iter().copied().collect();
             return self.enter(&passages, spreads, sigma);
@@ -163,7 +163,7 @@ impl Route {
         let mut jumps: Vec<f64> = self.recent.iter().map(|p| p.jump).collect();
         jumps.sort_by(f64::total_cmp);
         let own = jumps[jumps.len() / 2] / core::f64::consts::LN_2;
-        let limit = base + 4.0 * spreads.larger().max(own) + margin;
+        let limit = base + LONG * spreads.larger().max(own) + margin;
         self.recent.iter().all(|p| p.trip > limit)
     }
 
@@ -175,13 +175,13 @@ impl Route {
         margin: f64,
     ) -> Option<usize> {
         let larger = spreads.larger();
-        let short = trip < base - 2.0 * larger - margin;
+        let short = trip < base - SHORT * larger - margin;
         self.older.iter().rposition(|regime| {
             let old = regime.base(spreads);
-            let fits = short && trip >= old - margin && trip <= old + 8.0 * larger;
+            let fits = short && trip >= old - margin && trip <= old + FITS * larger;
             let apart = self.current.entered - old;
             let beyond_middle = trip < f64::midpoint(old, self.current.entered);
-            fits || apart > 4.0 * larger && beyond_middle && trip >= old - margin
+            fits || apart > LONG * larger && beyond_middle && trip >= old - margin
         })
     }
 
@@ -211,7 +211,7 @@ impl Route {
         let change = base - before;
         regime.entered = base;
         regime.split = self.current.split;
-        if sigma < change.abs() / 4.0 {
+        if sigma < SPLIT_SURE * change.abs() {
             let n = passages.len() as f64;
             let least =
                 |way: fn(&Passage) -> f64| passages.iter().map(way).fold(f64::INFINITY, f64::min);
@@ -220,10 +220,10 @@ impl Route {
             let measured = (back - there) / 2.0;
             let most = change.abs() / 2.0;
             let moved = (measured - self.current.split).clamp(-most, most);
-            if moved.abs() >= change.abs() / 10.0 {
+            if moved.abs() >= SPLIT_LEAST * change.abs() {
                 regime.split += moved;
             }
-            regime.measured = Some(path_before + 6.0 * (sigma + spreads.larger() / n));
+            regime.measured = Some(path_before + SPLIT_SIGMAS * (sigma + spreads.larger() / n));
         }
         // No way is shorter than nothing.
         regime.split = regime.split.clamp(-base / 2.0, base / 2.0);
@@ -313,6 +313,17 @@ const BUCKETS: usize = 16;
 const BUCKET: usize = 32;
 /// √(π/2), the mean of a Rayleigh distribution of scale 1.
 const RAYLEIGH_MEAN: f64 = 1.2533;
+/// Spreads and edges by which a round trip is too short or too long for a base, and within which it
+/// fits an older one. Both ways queue 4 J or more in 9 % of all.
+const SHORT: f64 = 2.0;
+const LONG: f64 = 4.0;
+const FITS: f64 = 8.0;
+const EDGES: f64 = 4.0;
+/// A prediction this sure, in shares of the change, tells how it is split; a smaller share of it is
+/// none; and the split is as uncertain as so many sigmas.
+const SPLIT_SURE: f64 = 0.25;
+const SPLIT_LEAST: f64 = 0.1;
+const SPLIT_SIGMAS: f64 = 6.0;
 /// Exchanges that make a regime: (1 + u) e^−u at u = 4, to the tenth, is 4e-11 false alarms each.
 const CHANGE_AFTER: usize = 10;
 /// Exchanges over which the share of long ones is learned: 64.

@@ -37,7 +37,7 @@ impl Shift {
     pub fn take(&mut self, interval: &Interval, spread_squared: f64, filter: &Filter) {
         let (length, edge) = (interval.length(), interval.edge);
         let weight =
-            1.0 / (length * length / 12.0 + 0.05 * spread_squared + edge * edge + filter.a);
+            1.0 / (length * length / 12.0 + SPREAD_SHARE * spread_squared + edge * edge + filter.a);
         let away = interval.mean() - filter.x;
         if self.count > 0 {
             self.slow.take(weight, away - self.mean());
@@ -135,6 +135,8 @@ impl SlowErrors {
     }
 }
 
+/// What queueing adds to the variance of a place, in shares of J₁ J₂.
+const SPREAD_SHARE: f64 = 0.05;
 /// Samples remembered: 256; 64 make pools half as bad again.
 const FADE: f64 = 1.0 / 256.0;
 /// Samples from which a place is believed, and a shift applied.
