@@ -19,7 +19,8 @@ from pathlib import Path
 HEAD = ["scenario", "median RMS", "worst RMS", "worst / median", "its seed", "least coverage"]
 # Where what an event does is the figure, rather than the RMS of a whole day.
 BY_EVENT = {"e1": "recovery_s", "e1-step": "recovery_s", "e1-raw": "recovery_s",
-            "e1-raw-step": "recovery_s", "g-1e-10": "event_max_s", "g-1e-11": "event_max_s"}
+            "e1-raw-step": "recovery_s", "g-1e-10": "event_max_s", "g-1e-11": "event_max_s",
+            "route-change": "event_max_s", "route-change-both": "event_max_s"}
 # Times the median of its row that a seed may be.
 RATIO_MAX = 2
 
@@ -51,7 +52,7 @@ def row(name, runs):
     """The row of one scenario over all its seeds."""
     key, values = figures(name, runs)
     median, worst = statistics.median(values), max(values)
-    unit = {"rms_s": "", "event_max_s": " (largest in the outage)", "recovery_s": " s back"}[key]
+    unit = {"rms_s": "", "event_max_s": " (largest from the event on)", "recovery_s": " s back"}[key]
     write = "{:.0f}" if key == "recovery_s" else "{:.2e}"
     ratio = f"{worst / median:.2f}" if median else "–"
     covered = min(run[name]["coverage"] for run in runs)
