@@ -164,20 +164,21 @@ impl Route {
         jumps.sort_by(f64::total_cmp);
         let own = jumps[jumps.len() / 2] / core::f64::consts::LN_2;
         let scatter = LONG * spreads.larger().max(own);
-        if let Some(stray) = self.stray(scatter) {
-            self.recent.drain(..=stray);
+        let strays = self.strays(scatter);
+        if strays > 0 {
+            self.recent.drain(..strays);
             return false;
         }
         self.recent.iter().all(|p| p.trip > base + scatter + margin)
     }
 
-    /// The place of one that is shorter than all others by more than their `scatter`, s: it was long by
-    /// chance, and still of the route before. As the base of another one it would be far too low.
-    fn stray(&self, scatter: f64) -> Option<usize> {
-        let trip = |place: usize| self.recent[place].trip;
-        let least = (0..self.recent.len()).min_by(|a, b| trip(*a).total_cmp(&trip(*b)))?;
-        let alone = |place| place == least || trip(place) > trip(least) + scatter;
-        (0..self.recent.len()).all(alone).then_some(least)
+    /// How many of the first are shorter than all later ones by more than the `scatter`, s: they were
+    /// long by chance, and still of the route before. As the base of another one they would be far too
+    /// low.
+    fn strays(&self, scatter: f64) -> usize {
+        let most = |n| self.recent.iter().take(n).map(|p| p.trip).fold(0.0, f64::max);
+        let least = |n| self.recent.iter().skip(n).map(|p| p.trip).fold(f64::INFINITY, f64::min);
+        (1..=STRAYS_MAX).rev().find(|n| most(*n) + scatter < least(*n)).unwrap_or(0)
     }
 
     fn older_that_fits(
@@ -339,6 +340,8 @@ const SPLIT_LEAST: f64 = 0.1;
 const SPLIT_SIGMAS: f64 = 6.0;
 /// Exchanges that make a regime: (1 + u) e^−u at u = 4, to the tenth, is 4e-11 false alarms each.
 const CHANGE_AFTER: usize = 10;
+/// So many of them may be of the route before.
+const STRAYS_MAX: usize = 4;
 /// Exchanges over which the share of long ones is learned: 64.
 const SHARE_FADE: f64 = 1.0 / 64.0;
 /// A run of long ones less likely than this is another route.
@@ -460,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_long_before_the_change_is_not_of_the_new_route() {
+    fn who_was_long_before_the_change_is_not_of_the_new_route() {
         for seed in 0..20 {
             let mut world = World::new(seed);
             let mut route = Route::starting(world.passage().trip, &SPREADS);
